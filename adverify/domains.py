@@ -1,0 +1,97 @@
+"""Where an op's inputs may lie: the vocabulary in which an op, a caller or the inference declares it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+Structure = Literal["", "distinct", "symmetric", "positive definite"]
+
+
+@dataclass(frozen=True)
+class Domain:
+    """An open or closed interval, less some points, with a structure that the array as a whole has.
+
+    Parameters
+    ----------
+    low, high : float
+        The ends; infinite where there is none.
+    closed_low, closed_high : bool
+        Whether the end itself belongs to the domain.
+    without : tuple of float
+        Points inside that do not belong, such as a pole at 0.
+    structure : str
+        ``"distinct"``: no two elements are alike. ``"symmetric"`` and ``"positive definite"``: the last two axes make
+        such matrices, and the derivative is along symmetric matrices only.
+
+    Examples
+    --------
+    >>> 0.5 in unit_interval, 2.0 in unit_interval
+    (True, False)
+    """
+
+    low: float = -np.inf
+    high: float = np.inf
+    closed_low: bool = False
+    closed_high: bool = False
+    without: tuple[float, ...] = ()
+    structure: Structure = ""
+
+    def __post_init__(self) -> None:
+        if not self.low < self.high:
+            raise ValueError(f"a domain needs low < high; got low={self.low}, high={self.high}")
+
+    def __contains__(self, value: object) -> bool:
+        return bool(np.all(self.holds(np.asarray(value, dtype=float))))
+
+    def holds(self, values: np.ndarray) -> np.ndarray:
+        """Tell, element by element, whether `values` lie in the interval and off the points left out."""
+        above = values >= self.low if self.closed_low else values > self.low
+        below = values <= self.high if self.closed_high else values < self.high
+        return above & below & ~np.isin(values, self.without) & np.isfinite(values)
+
+    @property
+    def is_real_line(self) -> bool:
+        return self == real
+
+    def __str__(self) -> str:
+        name = NAMES.get(self)
+        if name:
+            return name
+        ends = f"{'[' if self.closed_low else '('}{self.low:g}, {self.high:g}{']' if self.closed_high else ')'}"
+        holes = f" without {', '.join(f'{p:g}' for p in self.without)}" if self.without else ""
+        return f"{self.structure} {ends}{holes}".strip()
+
+
+def interval(low: float, high: float, closed: bool = False) -> Domain:
+    """Make the domain between two bounds, with them if `closed`.
+
+    Examples
+    --------
+    >>> interval(-1.0, 1.0)
+    Domain(low=-1.0, high=1.0, closed_low=False, closed_high=False, without=(), structure='')
+    """
+    return Domain(low, high, closed and np.isfinite(low), closed and np.isfinite(high))
+
+
+real = Domain()
+positive = Domain(low=0.0)
+nonnegative = Domain(low=0.0, closed_low=True)
+nonzero = Domain(without=(0.0,))
+unit_interval = Domain(0.0, 1.0)
+distinct = Domain(structure="distinct")
+symmetric = Domain(structure="symmetric")
+positive_definite = Domain(structure="positive definite")
+
+NAMES = {
+    real: "real",
+    positive: "positive",
+    nonnegative: "nonnegative",
+    nonzero: "nonzero",
+    unit_interval: "between 0 and 1",
+    distinct: "distinct",
+    symmetric: "symmetric",
+    positive_definite: "positive definite",
+}
