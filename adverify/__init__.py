@@ -1,5 +1,21 @@
 """Property-based verification of automatic differentiation."""
 
+from adverify.check import check_function
+from adverify.domains import Domain
 from adverify.engine import Function, Tensor, Variable, tensor, variable
+from adverify.report import Failure, InvalidFunction, Report, Undecided, VerificationError
 
-__all__ = ["Function", "Tensor", "Variable", "tensor", "variable"]
+__all__ = [
+    "Domain",
+    "Failure",
+    "Function",
+    "InvalidFunction",
+    "Report",
+    "Tensor",
+    "Undecided",
+    "Variable",
+    "VerificationError",
+    "check_function",
+    "tensor",
+    "variable",
+]

@@ -1,0 +1,279 @@
+"""Whether an analytic derivative agrees with the numerical one: the tolerance is derived here, nobody sets it.
+
+Most directions are settled by the oracle's screen. One that is not is cross-examined on the full ladder, and an
+accusation needs all of it: a derivative that many rungs support, on both sides, and an analytic value outside of
+every slope that was seen, by more than the oracle's error, forward's rounding and roughness, and backward's own noise.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from adverify import oracle
+from adverify.oracle import EPS, Evaluate, Plateau
+from adverify.verdict import Status
+
+RELATIVE_FLOOR = 2e-7
+"""Below it nobody is accused: backward may be less exact than forward for honest reasons."""
+
+RESOLUTION = 1e-6
+"""The screen's error bar, relative to the derivative, above which the full ladder is asked for a better one."""
+
+COARSE = 1e-3
+"""A relative error bar above it decides nothing, though a disagreement beyond the bar is still one."""
+
+
+@dataclass(frozen=True)
+class Question:
+    """One point, one cotangent, one analytic gradient, and the directions along which it is judged.
+
+    Attributes
+    ----------
+    evaluate : callable
+        forward, on rows of flattened inputs.
+    x, g, v : ndarray, 1-D
+        The point, the cotangent, and the gradient that backward claims.
+    directions : ndarray, shape (directions, x.size)
+    room : ndarray, shape (x.size,)
+        How far each element may move.
+    scale : float
+        The typical size of forward's outputs elsewhere: what is lost to rounding inside forward is seen there.
+    neighbours : callable
+        Gives the gradients that backward claims a few ulps away, as rows.
+    corner : bool
+        Whether the point was chosen for being special: kinks are then looked at from points nearby as well.
+    """
+
+    evaluate: Evaluate
+    x: np.ndarray
+    g: np.ndarray
+    v: np.ndarray
+    directions: np.ndarray
+    room: np.ndarray
+    scale: float
+    neighbours: Callable[[], np.ndarray]
+    corner: bool = False
+
+
+@dataclass(frozen=True)
+class Finding:
+    """The answer along one direction; `low` and `high` bound what is right, `error` is the bar on both."""
+
+    status: Status
+    reason: str = ""
+    low: float = np.nan
+    high: float = np.nan
+    error: float = np.inf
+    resolution: float = 0.0
+
+    @property
+    def expected(self) -> float:
+        return 0.5 * (self.low + self.high)
+
+
+def judge(questions: Sequence[Question]) -> list[list[Finding]]:
+    """Answer every question along each of its directions, sharing SciPy calls among all."""
+    samples = [oracle.sample(q.evaluate, q.x, q.g, q.directions, oracle.SCREEN_RUNGS) for q in questions]
+    estimate = oracle.screen(_stack(samples))
+    bounds = np.cumsum([0] + [len(q.directions) for q in questions])
+    answers = []
+    for q, start, stop in zip(questions, bounds[:-1], bounds[1:], strict=True):
+        part = slice(start, stop)
+        answers.append(_screened(q, estimate.value[part], estimate.error[part], estimate.size[part]))
+    for q, findings in zip(questions, answers, strict=True):
+        rows = [i for i, finding in enumerate(findings) if finding is None]
+        for i, finding in zip(rows, _cross_examine(q, np.array(rows, dtype=int)), strict=True):
+            findings[i] = finding
+    return [[f for f in findings if f is not None] for findings in answers]
+
+
+def _stack(samples: Sequence[oracle.Samples]) -> oracle.Samples:
+    return oracle.Samples(np.concatenate([s.phi for s in samples]), np.concatenate([s.size for s in samples]))
+
+
+def _along(q: Question) -> np.ndarray:
+    """<v, u> for each direction u; an element that u leaves alone does not matter, even if it is NaN."""
+    with np.errstate(all="ignore"):
+        products: np.ndarray = np.where(q.directions == 0, 0.0, q.directions * q.v).sum(axis=1)
+    return products
+
+
+def _screened(q: Question, value: np.ndarray, error: np.ndarray, size: np.ndarray) -> list[Finding | None]:
+    actual = _along(q)
+    with np.errstate(all="ignore"):
+        magnitude = np.maximum(np.abs(value), np.abs(actual))
+        agrees = np.abs(actual - value) <= error + RELATIVE_FLOOR * magnitude
+        relative = np.where(error == 0, 0.0, error / np.maximum(magnitude, 1e-300))
+        sharp = (relative <= RESOLUTION) | (error <= EPS * 100 * size) & (magnitude <= 1e-9 * size)
+    return [
+        Finding(Status.HOLDS, "", v, v, e, r) if good else None
+        for v, e, r, good in zip(value, error, relative, agrees & sharp, strict=True)
+    ]
+
+
+def _cross_examine(q: Question, rows: np.ndarray) -> list[Finding]:
+    if not rows.size:
+        return []
+    samples = oracle.sample(q.evaluate, q.x, q.g, q.directions[rows], oracle.FULL_RUNGS)
+    slopes = [oracle.central(samples), oracle.one_sided(samples, 1), oracle.one_sided(samples, -1)]
+    levels = slopes[0].shape[1]
+    rounding = samples.rounding[:, :levels]
+    actual = _along(q)
+    findings = []
+    for i, row in enumerate(rows):
+        centre, right, left = (
+            _candidates(d[i], rounding[i], samples, i, q.scale, side)
+            for d, side in zip(slopes, (0, 1, -1), strict=True)
+        )
+        view = _View(q, q.directions[row], float(actual[row]), centre, right, left, samples.phi[i])
+        findings.append(view.finding())
+    return findings
+
+
+def _candidates(
+    d: np.ndarray, rounding: np.ndarray, samples: oracle.Samples, row: int, scale: float, side: int
+) -> list[Plateau]:
+    """The plateaus of one ladder; a flat one gets the error bar of the smallest change that forward can show."""
+    phi, size = np.abs(samples.phi[row]), samples.size[row]
+    moved = phi[np.isfinite(phi) & (phi > 0)]
+    smallest = float(moved.min()) if moved.size else 0.0
+    magnitude = max(scale, float(np.nan_to_num(size[:, -1]).max()))
+    runs = []
+    for p in oracle.plateaus(d, rounding, side):
+        if p.flat:
+            quantised = smallest <= 1e-3 * magnitude
+            error = 2 * smallest * 2.0**p.coarsest if quantised else 0.0
+            p = Plateau(p.value, error, p.coarsest, p.finest, True)
+        runs.append(p)
+    return runs
+
+
+@dataclass(frozen=True)
+class _View:
+    """All that is known along one direction."""
+
+    q: Question
+    direction: np.ndarray
+    actual: float
+    centre: list[Plateau]
+    right: list[Plateau]
+    left: list[Plateau]
+    phi: np.ndarray
+
+    def finding(self) -> Finding:
+        right, left = self._finest(self.right), self._finest(self.left)
+        if right is not None and left is not None and abs(right.value - left.value) > _slack(right, left):
+            return self._at_kink(right, left)
+        if right is None and left is None and not self.centre:
+            return Finding(Status.UNDECIDED, self._why_nothing())
+        if not self.centre:
+            return self._at_edge(right, left)
+        return self._smooth()
+
+    @staticmethod
+    def _finest(plateaus: list[Plateau]) -> Plateau | None:
+        """The plateau nearest to the point, unless it only says that forward is too coarse to move."""
+        firm = [p for p in plateaus if p.error <= COARSE * abs(p.value) or (p.flat and p.error == 0)]
+        return firm[-1] if firm else None
+
+    def _agrees(self, value: float, error: float) -> bool:
+        return abs(self.actual - value) <= error + RELATIVE_FLOOR * max(abs(value), abs(self.actual)) + self._floor()
+
+    def _floor(self) -> float:
+        """What rounding inside forward hides where its output happens to be small."""
+        return 16 * EPS * self.q.scale * float(np.abs(self.q.g).max(initial=0.0)) + 1e-300
+
+    def _smooth(self) -> Finding:
+        best = max(self.centre, key=lambda p: (not p.flat or p.error == 0, p.span))
+        for p in self.centre:
+            if self._agrees(p.value, p.error):
+                relative = p.error / max(abs(p.value), 1e-300) if p.error else 0.0
+                if relative <= COARSE or (p.flat and p.error <= self._floor()):
+                    return Finding(Status.HOLDS, "", p.value, p.value, p.error, relative)
+                return Finding(Status.UNDECIDED, "the numerical derivative's error bar is too wide", p.value, p.value)
+        if best.span < 6 or (best.flat and best.error > 0):
+            return Finding(Status.UNDECIDED, "the numerical derivative does not settle at any step")
+        seen = self.centre + self.right + self.left
+        low, high = min(p.value for p in seen), max(p.value for p in seen)
+        if len(self.centre) == 1 and abs(high - low) <= COARSE * max(abs(high), abs(low)):
+            low = high = best.value
+        return self._accuse(low, high, best.error, best.coarsest, "")
+
+    def _at_kink(self, right: Plateau, left: Plateau) -> Finding:
+        low, high = sorted((right.value, left.value))
+        return self._accuse(low, high, right.error + left.error, min(right.coarsest, left.coarsest), "kink")
+
+    def _at_edge(self, right: Plateau | None, left: Plateau | None) -> Finding:
+        """One side decides if the other leaves the domain; at a jump there is nothing to agree with."""
+        side, other = (right, 1) if right is not None else (left, 0)
+        if side is None or np.isfinite(self.phi[other, 12:]).any():
+            return Finding(Status.UNDECIDED, "forward jumps at the point, or next to it")
+        return self._accuse(side.value, side.value, side.error, side.coarsest, "edge")
+
+    def _accuse(self, low: float, high: float, error: float, coarsest: int, where: str) -> Finding:
+        """Accuse if nothing excuses; `low` and `high` bound the slopes seen."""
+        if np.isnan(self.actual) or np.isinf(self.actual):
+            return Finding(Status.VIOLATED, where, low, high, error)
+        error += RELATIVE_FLOOR * max(abs(low), abs(high)) + self._floor()
+        if self._outside(low, high, error):
+            reach = 4 * 2.0**-coarsest
+            rough = oracle.roughness(self.q.evaluate, self.q.x, self.q.g, self.direction, reach)
+            error += 8 * rough / 2.0**-coarsest + self._backward_noise()
+        if self._outside(low, high, error) and (self.q.corner or where == "kink"):
+            low, high, error = self._nearby(low, high, error)
+        if self._outside(low, high, error):
+            return Finding(Status.VIOLATED, where, low, high, error)
+        if where == "kink" or low == high:
+            return Finding(Status.HOLDS, where, low, high, error)
+        return Finding(Status.UNDECIDED, "a kink is closer than the oracle can tell apart", low, high, error)
+
+    def _outside(self, low: float, high: float, error: float) -> bool:
+        return not low - error <= self.actual <= high + error
+
+    def _backward_noise(self) -> float:
+        near = self.q.neighbours()
+        if not near.size:
+            return 0.0
+        with np.errstate(all="ignore"):
+            moved = np.where(self.direction == 0, 0.0, (near - self.q.v) * self.direction).sum(axis=1)
+        return 4 * float(np.nan_to_num(np.abs(moved), nan=0.0, posinf=0.0).max())
+
+    def _nearby(self, low: float, high: float, error: float) -> tuple[float, float, float]:
+        """Widen the slopes to Clarke's generalised directional derivative, from points where nothing ties.
+
+        A subgradient of a function like sort or median need not lie between the two one-sided slopes at the point
+        (Clarke, Optimization and Nonsmooth Analysis, 1983, section 2.1).
+        """
+        n = self.q.x.size
+        rng = np.random.default_rng(0)
+        ranks = np.linspace(1.0, 2.0, n)
+        signs = rng.choice([-1.0, 1.0], (48, n))
+        patterns = np.concatenate([[ranks, -ranks, ranks[::-1], -ranks[::-1]], signs * rng.uniform(1, 2, (48, n))])
+        points = self.q.x + 1e-4 * self.q.room * patterns
+        t = 2.0**-27
+        with np.errstate(all="ignore"):
+            ahead = self.q.evaluate(points + t * self.direction)
+            slopes = (ahead - self.q.evaluate(points - t * self.direction)) @ self.q.g / (2 * t)
+            size = np.abs(ahead) @ np.abs(self.q.g)
+        finite = np.isfinite(slopes)
+        slopes = slopes[finite]
+        if not slopes.size:
+            return low, high, error
+        low, high = min(low, slopes.min()), max(high, slopes.max())
+        spread = 1e-3 * max(abs(low), abs(high)) + 8 * EPS * size[finite].max() / t
+        return float(low), float(high), error + float(spread)
+
+    def _why_nothing(self) -> str:
+        finite = np.isfinite(self.phi)
+        if not finite[:, 12:].any():
+            return "forward is not finite around the point"
+        if not finite[0, 12:].any() or not finite[1, 12:].any():
+            return "the slope is infinite, or does not settle, at the end of the domain"
+        return "the numerical derivative does not settle at any step"
+
+
+def _slack(right: Plateau, left: Plateau) -> float:
+    return right.error + left.error + 1e-5 * max(abs(right.value), abs(left.value))

@@ -1,0 +1,115 @@
+"""One concrete question: a Subject, its inputs, a cotangent."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from adverify.engine import variable
+from adverify.subject import Arrays, Subject, input_names
+
+
+@dataclass(frozen=True, eq=False)
+class Case:
+    """A Subject at a point, with the cotangent and the seed of whatever else a property draws.
+
+    Attributes
+    ----------
+    subject : Subject
+    arrays : tuple of ndarray
+        The inputs.
+    seed : int
+        0 makes a cotangent of ones; others make it of quarters between -1 and 1.
+    sampling : Sampling
+        Where the inputs were drawn from.
+    partner : Case, optional
+        Another question to the same Subject, for what one call may do to another.
+    """
+
+    subject: Subject
+    arrays: Arrays
+    seed: int
+    sampling: Any
+    partner: Case | None = None
+
+    @cached_property
+    def outputs(self) -> Arrays:
+        """What forward gives; raises Rejected if it does not take the inputs."""
+        return self.subject.forward(self.arrays)
+
+    @cached_property
+    def cotangents(self) -> Arrays:
+        rng = np.random.default_rng(self.seed)
+        quarters = np.array([0.25, 0.5, 0.75, 1.0, -0.25, -0.5, -0.75, -1.0])
+        return tuple(
+            np.array(rng.choice(quarters, y.shape) if self.seed else np.ones(y.shape), dtype=y.dtype)
+            for y in self.outputs
+        )
+
+    @cached_property
+    def vjp(self) -> Arrays:
+        """What backward gives, for inputs whose gradient starts at zero."""
+        return self.subject.vjp(self.arrays, self.cotangents)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return input_names(self.subject, len(self.arrays))
+
+    @cached_property
+    def sibling(self) -> Case:
+        """The same shapes with other values."""
+        domains = self.sampling.domains
+        return self.at(tuple(
+            0.75 * a if d.structure and a.ndim >= 2 else np.ascontiguousarray(np.roll(a.ravel()[::-1], 1)).reshape(a.shape)
+            for a, d in zip(self.arrays, domains, strict=True)
+        ))  # fmt: skip
+
+    def rng(self) -> np.random.Generator:
+        """Randomness that belongs to the case: the same in each run."""
+        return np.random.default_rng([self.seed, 1])
+
+    def at(self, arrays: Arrays) -> Case:
+        """Ask the same at another point."""
+        return replace(self, arrays=arrays, partner=None)
+
+    def __str__(self) -> str:
+        """Python that runs, once the op's class is imported."""
+        lines = [f"{n} = variable({literal(a)})" for n, a in zip(self.names, self.arrays, strict=True)]
+        inputs = ", ".join(self.names)
+        op = self.subject.name if self.subject.name.endswith(")") else f"{self.subject.name}()"
+        lines += [f"op = {op}", f"op.forward({inputs})"]
+        grad = ", ".join(literal(g) for g in self.cotangents)
+        lines += [f"op.backward({inputs}, {grad if len(self.cotangents) == 1 else f'({grad})'})"]
+        return "\n".join(lines)
+
+
+def literal(array: np.ndarray) -> str:
+    """Write an array as an expression that gives back its shape, dtype and every bit of its values.
+
+    Examples
+    --------
+    >>> literal(np.array([[1.0, 2.0]]))
+    'np.array([[1.0, 2.0]])'
+    """
+    if array.size == 0:
+        return f"np.zeros({array.shape})"
+    suffix = "" if array.dtype == np.float64 else f", dtype=np.{array.dtype}"
+    body = repr(array.tolist()).replace("nan", "np.nan").replace("inf", "np.inf")
+    return f"np.array({body}{suffix})"
+
+
+def flat(arrays: Arrays) -> np.ndarray:
+    """Join arrays into one vector."""
+    return np.concatenate([np.ravel(a) for a in arrays]) if arrays else np.zeros(0)
+
+
+def unflat(vector: np.ndarray, like: Arrays) -> Arrays:
+    """Cut a vector into arrays of the shapes of `like`; the inverse of `flat`."""
+    ends = np.cumsum([a.size for a in like])
+    return tuple(v.reshape(a.shape) for v, a in zip(np.split(vector, ends[:-1]), like, strict=True))
+
+
+__all__ = ["Case", "flat", "literal", "unflat", "variable"]

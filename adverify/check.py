@@ -1,0 +1,353 @@
+"""`check_function`: an op goes in, the truth comes out."""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+import time
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import hypothesis
+import numpy as np
+from hypothesis import HealthCheck, Phase, Verbosity
+from hypothesis import strategies as st
+
+from adverify.case import Case
+from adverify.domains import Domain
+from adverify.inference import NothingFits, Sampling, infer
+from adverify.isolation import OutOfTime, Watch, isolated
+from adverify.properties import Property, all_properties, dependents
+from adverify.report import Failure, InvalidFunction, Report, Undecided, VerificationError
+from adverify.signatures import Signature
+from adverify.strategies import Regime, cases
+from adverify.subject import MalformedOp, Subject, arities, check_backward_takes, subject_of
+from adverify.verdict import Status, Verdict
+
+MAX_ARGUMENTS = 12
+SHRINK_SECONDS = 3.0
+SHARE = {(Regime.ORDINARY, False): 0.5, (Regime.SPECIAL, False): 0.25, (Regime.EXTREME, False): 0.15,
+         (Regime.ORDINARY, True): 0.1}  # fmt: skip
+"""How the examples are divided among regimes, and degenerate shapes."""
+
+
+def check_function(
+    op: Any,
+    *,
+    arguments: Mapping[str, Any] | None = None,
+    signature: str | None = None,
+    domain: Domain | Sequence[Domain] | None = None,
+    inputs: Any = None,
+    exclude: Iterable[str] = (),
+    max_examples: int = 100,
+    seed: int | None = None,
+    time_limit: float = 5.0,
+) -> Report:
+    """Verify that an op's backward gives the gradient of its forward, and keeps the rest of the contract.
+
+    Parameters
+    ----------
+    op : type or Function
+        A Function class, or an instance of one.
+    arguments : mapping of str to sequence or strategy, optional
+        Constructor arguments, each with the values to draw from. Default: the class's `arguments`, else its defaults.
+    signature : str, optional
+        The shapes it takes, ``"(m,k),(k,n)->(m,n)"``. Default: the class's `signature`, else found by calling forward.
+    domain : Domain or sequence of Domain, optional
+        Where the values of all inputs, or of each, may lie. Default: the class's `domain`, else found likewise.
+    inputs : sequence of array_like, or strategy of such, optional
+        Verify at these inputs only.
+    exclude : iterable of str
+        Properties not to check, by name.
+    max_examples : int
+        How many structures to draw; each is judged for several sets of values.
+    seed : int, optional
+        Makes the run repeatable. Default: as Hypothesis's profile says.
+    time_limit : float
+        Seconds that one call of the op may take.
+
+    Returns
+    -------
+    Report
+        What was inferred, tried and decided.
+
+    Raises
+    ------
+    VerificationError
+        If a property is violated. The first line says in words what is wrong; `.report` holds all.
+    Undecided
+        If too little could be decided to say anything.
+    InvalidFunction
+        If `op` is no Function, or cannot be made or called.
+
+    Examples
+    --------
+    >>> from adverify import Function, check_function, variable
+    >>> class Square(Function):
+    ...     def forward(self, x):
+    ...         return variable(x.data**2)
+    ...     def backward(self, x, grad):
+    ...         x.grad += 2 * grad * x.data
+    >>> check_function(Square).ok
+    True
+    """
+    __tracebackhide__ = True
+    excluded = _known(exclude)
+    if max_examples < 1:
+        raise ValueError(f"max_examples must be at least 1; got {max_examples!r}")
+    report = Report(getattr(op, "__name__", type(op).__name__))
+    with isolated(), Watch(time_limit) as watch:
+        try:
+            subjects = _subjects(op, arguments, signature, domain, inputs, report, watch)
+            search = _Search(subjects, report, inputs, max_examples, seed, watch)
+            search.run([p for p in all_properties() if p.name not in excluded])
+        except MalformedOp as error:
+            report.obstacle = str(error)
+            failed: type[VerificationError] = InvalidFunction
+        except (NothingFits, OutOfTime) as error:
+            report.obstacle = str(error)
+            failed = Undecided
+        else:
+            report.obstacle = "" if report.failures or "gradient" in excluded else search.obstacle()
+            failed = VerificationError if report.failures else Undecided
+    if not report.ok:
+        raise failed(report)
+    return report
+
+
+def _known(exclude: Iterable[str]) -> set[str]:
+    names = {exclude} if isinstance(exclude, str) else set(exclude)
+    known = {p.name for p in all_properties()}
+    if names - known:
+        raise ValueError(f"exclude names unknown properties {sorted(names - known)}; there are {sorted(known)}")
+    return names
+
+
+def _subjects(
+    op: Any,
+    arguments: Mapping[str, Any] | None,
+    signature: str | None,
+    domain: Domain | Sequence[Domain] | None,
+    inputs: Any,
+    report: Report,
+    watch: Watch,
+) -> list[tuple[Subject, Sampling]]:
+    """Make a Subject for each choice of constructor arguments and number of inputs, with what was found to suit it."""
+    found, refusals = [], []
+    hinted = signature or getattr(op, "signature", None)
+    parsed = Signature.parse(hinted) if hinted else None
+    for chosen in _choices(op, arguments):
+        subject = dataclasses.replace(subject_of(op, chosen), watch=watch)
+        report.location = report.location or subject.location
+        for arity in _arities(subject, parsed, inputs):
+            domains = _domains(domain or getattr(op, "domain", None), arity)
+            try:
+                sampling = infer(subject, arity, parsed, domains) if inputs is None else _given(inputs, arity)
+            except NothingFits as refusal:
+                refusals.append(str(refusal))
+                continue
+            found.append((subject, sampling))
+            report.inferred.append(f"{sampling}" + (f" ({subject.name})" if chosen else ""))
+    if not found:
+        raise NothingFits(
+            f"no input that was tried suits forward: {refusals[0]}. Say what does: check_function({report.name}, "
+            "signature=..., domain=...) or inputs=[...], or the same as attributes of the class"
+        )
+    return found
+
+
+def _choices(op: Any, arguments: Mapping[str, Any] | None) -> list[dict[str, Any]]:
+    """Give the constructor arguments to try: a spread over the product of what each may be."""
+    if not isinstance(op, type) or (arguments is None and not getattr(op, "arguments", None)):
+        return [{}]
+    options = {name: _values(v) for name, v in (arguments or op.arguments).items()}  # type: ignore[attr-defined]
+    product = [dict(zip(options, values, strict=True)) for values in itertools.product(*options.values())]
+    if len(product) > MAX_ARGUMENTS:
+        rng = np.random.default_rng(0)
+        product = [product[0], *(product[i] for i in rng.choice(len(product) - 1, MAX_ARGUMENTS - 1, replace=False) + 1)]
+    return product
+
+
+def _values(given: Any) -> list[Any]:
+    if isinstance(given, st.SearchStrategy):
+        drawn: list[Any] = []
+
+        @hypothesis.settings(max_examples=MAX_ARGUMENTS, derandomize=True, database=None, deadline=None)
+        @hypothesis.given(given)
+        def collect(value: Any) -> None:
+            drawn.append(value)
+
+        collect()
+        return drawn
+    return list(given) if isinstance(given, Sequence) and not isinstance(given, str) else [given]
+
+
+def _arities(subject: Subject, signature: Signature | None, inputs: Any) -> tuple[int, ...]:
+    possible = arities(subject)
+    if signature is not None:
+        if len(signature.inputs) not in possible and len(possible) == 1:
+            raise MalformedOp(f"{subject.name}.forward takes {possible[0]} inputs, its signature {signature.text!r} "
+                              f"names {len(signature.inputs)}")  # fmt: skip
+        possible = (len(signature.inputs),)
+    elif inputs is not None and not isinstance(inputs, st.SearchStrategy):
+        possible = (len(inputs),)
+    for arity in possible:
+        check_backward_takes(subject, arity)
+    return possible
+
+
+def _domains(domain: Domain | Sequence[Domain] | None, arity: int) -> tuple[Domain, ...] | None:
+    if domain is None:
+        return None
+    if isinstance(domain, Domain):
+        return (domain,) * arity
+    if len(domain) < arity or not all(isinstance(d, Domain) for d in domain):
+        raise ValueError(f"domain must be a Domain or one for each of {arity} inputs; got {domain!r}")
+    return tuple(domain)[:arity]
+
+
+def _given(inputs: Any, arity: int) -> Sampling:
+    """What is known of inputs that the caller gives: nothing, but that they are to be used as they are."""
+    shapes = () if isinstance(inputs, st.SearchStrategy) else (tuple(np.shape(a) for a in inputs),)
+    return Sampling(shapes, (Domain(),) * arity, 0.0, (False,) * arity, given=True)
+
+
+class _Violation(Exception):
+    """Tells Hypothesis that a case fails."""
+
+
+class _ShrunkLongEnough(BaseException):
+    """Leaves a Hypothesis run; what was found so far is in its database."""
+
+
+class _Search:
+    """Looks for a violated property, regime by regime; each is shrunk by itself."""
+
+    def __init__(
+        self, subjects: list[tuple[Subject, Sampling]], report: Report, inputs: Any, max_examples: int,
+        seed: int | None, watch: Watch,
+    ) -> None:  # fmt: skip
+        self.subjects, self.report, self.inputs = subjects, report, inputs
+        self.max_examples, self.seed, self.watch = max_examples, seed, watch
+        self.decided_inputs: dict[int, set[int]] = {}
+        self.asked_inputs: dict[int, int] = {}
+        self.resolutions: list[float] = []
+        self.found: tuple[Property, Case, Verdict] | None = None
+        self.found_at = 0.0
+
+    def run(self, properties: Sequence[Property]) -> None:
+        regimes = dict.fromkeys((p.regime, p.degenerate) for p in sorted(properties, key=lambda p: list(SHARE).index(
+            (p.regime, p.degenerate))))  # fmt: skip
+        removed: set[str] = set()
+        for regime, degenerate in regimes:
+            if self.inputs is not None and (regime is not Regime.ORDINARY or degenerate):
+                continue
+            while True:
+                asked = [p for p in properties if (p.regime, p.degenerate) == (regime, degenerate) and p.name not in removed]
+                if not asked:
+                    break
+                self._explore(asked, regime, degenerate)
+                if self.found is None:
+                    break
+                p, case, verdict = self.found
+                self.report.failures.append(Failure(p.name, p.rule, case, verdict))
+                removed |= dependents(p.name)
+        moot = {name for f in self.report.failures for name in dependents(f.property) - {f.property}}
+        self.report.failures[:] = [f for f in self.report.failures if f.property not in moot]
+        self.report.resolution = float(np.median(self.resolutions)) if self.resolutions else 0.0
+
+    def obstacle(self) -> str:
+        """Say why too little was decided to call the op verified; nothing if enough was."""
+        why = "; ".join(reason for reason, _ in self.report.reasons.most_common(2))
+        help_ = "a narrower domain=..., or inputs=[...] at which it is smooth, may help"
+        if not self.report.cases + self.report.undecided:
+            return f"nothing could be tried: forward refuses what was drawn; say what suits it with {help_}"
+        if self.report.cases * 10 < self.report.undecided or not self.report.cases:
+            return f"only {self.report.cases} cases could be decided and {self.report.undecided} not ({why}); {help_}"
+        for (subject, sampling), decided in zip(self.subjects, self._decided_per_subject(), strict=True):
+            missing = set(range(sampling.arity)) - decided
+            if missing and self.asked_inputs.get(id(sampling), 0) >= 3:
+                return f"no gradient of input {min(missing)} of {subject.name} could be decided ({why}); {help_}"
+        return ""
+
+    def _decided_per_subject(self) -> list[set[int]]:
+        return [self.decided_inputs.get(id(sampling), set()) for _, sampling in self.subjects]
+
+    def _explore(self, properties: Sequence[Property], regime: Regime, degenerate: bool) -> None:
+        self.found = None
+        asked = list(properties)
+
+        def judge(drawn: list[Case]) -> None:
+            if self.found is not None and time.monotonic() - self.found_at > SHRINK_SECONDS:
+                raise _ShrunkLongEnough
+            for p in [self.found[0]] if self.found is not None else list(asked):
+                try:
+                    self._ask(p, drawn)
+                except OutOfTime:
+                    if p.judges_gradients:
+                        raise
+                    asked.remove(p)
+                    self.report.reasons[f"{p.name}: a call took longer than {self.watch.seconds:g} seconds"] += 1
+            self.watch.pause()
+
+        strategy = self._strategy(regime, degenerate)
+        test = hypothesis.given(strategy)(judge)
+        key = f"{self.report.location}:{self.report.name}:{regime.value}:{degenerate}:{properties[0].name}"
+        test.hypothesis.inner_test._hypothesis_internal_add_digest = key.encode()
+        if self.seed is not None:
+            test = hypothesis.seed(self.seed)(test)
+        try:
+            self._settings(max(1, round(self.max_examples * SHARE[regime, degenerate])))(test)()
+        except (_Violation, _ShrunkLongEnough, hypothesis.errors.Flaky):
+            if self.found is None:
+                raise
+        finally:
+            self.watch.pause()
+
+    def _ask(self, p: Property, drawn: list[Case]) -> None:
+        for case, verdict in p.judge(drawn):
+            if verdict.status is Status.VIOLATED:
+                if self.found is None:
+                    self.found_at = time.monotonic()
+                self.found = (p, case, verdict)
+                raise _Violation
+            if self.found is None:
+                self._count(p, case, verdict)
+
+    def _count(self, p: Property, case: Case, verdict: Verdict) -> None:
+        self.report.verdicts.setdefault(p.name, Counter())[verdict.status.value] += 1
+        if not p.judges_gradients:
+            return
+        asked = id(case.sampling)
+        self.asked_inputs[asked] = self.asked_inputs.get(asked, 0) + 1
+        if verdict.status is Status.HOLDS:
+            self.report.cases += 1
+            self.decided_inputs.setdefault(asked, set()).update(verdict.decided_inputs)
+            self.resolutions.append(verdict.resolution)
+        else:
+            self.report.undecided += 1
+            self.report.reasons[verdict.reason] += 1
+
+    def _strategy(self, regime: Regime, degenerate: bool) -> st.SearchStrategy[list[Case]]:
+        if self.inputs is None:
+            return cases(self.subjects, regime, degenerate)
+        arrays = self.inputs if isinstance(self.inputs, st.SearchStrategy) else st.just(tuple(self.inputs))
+        return st.builds(self._case_at, arrays, st.sampled_from(self.subjects), st.integers(0, 255))
+
+    @staticmethod
+    def _case_at(arrays: Sequence[Any], choice: tuple[Subject, Sampling], seed: int) -> list[Case]:
+        subject, sampling = choice
+        return [Case(subject, tuple(np.array(a, dtype=float) for a in arrays), seed, sampling)]
+
+    @staticmethod
+    def _settings(examples: int) -> hypothesis.settings:
+        return hypothesis.settings(
+            max_examples=examples,
+            deadline=None,
+            suppress_health_check=list(HealthCheck),
+            report_multiple_bugs=False,
+            print_blob=False,
+            verbosity=Verbosity.quiet,
+            phases=[Phase.reuse, Phase.generate, Phase.shrink],
+        )

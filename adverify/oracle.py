@@ -1,0 +1,242 @@
+"""The numerical derivative along directions, by SciPy, with an error bar: what the analytic one is held against.
+
+phi(t) = <g, f(x + t u) - f(x)> is sampled at t = +-2**-j, one geometric ladder a direction. Every stencil of
+`scipy.differentiate.derivative` with a step factor of two lies on that ladder, so one vectorised call turns the
+samples into one estimate per direction and rung, from steps as long as the input is large to steps of a few ulps.
+A derivative is believed where neighbouring rungs agree (a `Plateau`), never because one rung claims convergence.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
+
+import numpy as np
+from scipy.differentiate import derivative
+
+EPS = float(np.finfo(np.float64).eps)
+SCREEN_RUNGS = 10
+FULL_RUNGS = 54
+_CENTRAL_ORDER = 8
+_ONE_SIDED_ORDER = 4
+
+Evaluate = Callable[[np.ndarray], np.ndarray]
+"""Takes points as rows, gives the flat outputs as rows; NaN where forward is not defined."""
+
+
+@dataclass(frozen=True)
+class Samples:
+    """phi on the ladder, and the size of what was added up to get it.
+
+    Attributes
+    ----------
+    phi : ndarray, shape (directions, 2, rungs)
+        At +t and -t.
+    size : ndarray, shape (directions, 2, rungs)
+        sum |g| |f| over the outputs that move along the direction: one rounding of forward is `EPS` times this.
+    """
+
+    phi: np.ndarray
+    size: np.ndarray
+
+    @property
+    def rungs(self) -> int:
+        return int(self.phi.shape[2])
+
+    @property
+    def rounding(self) -> np.ndarray:
+        """What rounding alone does to phi, per direction and rung."""
+        size = np.where(np.isfinite(self.size), self.size, 0.0).max(axis=1)
+        at_x = size[:, -1:]
+        return EPS * np.maximum(size, at_x)
+
+
+def sample(evaluate: Evaluate, x: np.ndarray, g: np.ndarray, directions: np.ndarray, rungs: int) -> Samples:
+    """Evaluate phi along each direction.
+
+    Parameters
+    ----------
+    evaluate : callable
+        forward, on rows of flattened inputs.
+    x, g : ndarray, 1-D
+        The point and the cotangent, flattened.
+    directions : ndarray, shape (directions, x.size)
+        Scaled so that t = 1 is the longest step that makes sense.
+    rungs : int
+        t goes down to 2**(1 - rungs).
+    """
+    shape = (len(directions), 2, rungs)
+    if not len(directions):
+        return Samples(np.zeros(shape), np.zeros(shape))
+    t = 2.0 ** -np.arange(rungs)
+    steps = np.concatenate([t, -t])
+    points = x + directions[:, None, :] * steps[:, None]
+    outputs = evaluate(points.reshape(-1, x.size)).reshape(len(directions), 2 * rungs, -1)
+    with np.errstate(all="ignore"):
+        change = outputs - evaluate(x[None])[0]
+        moves = (change != 0).any(axis=1, keepdims=True)
+        phi = np.where(moves, change, 0.0) @ g
+        size = np.where(moves, np.abs(outputs), 0.0) @ np.abs(g)
+    return Samples(phi.reshape(shape), size.reshape(shape))
+
+
+def central(samples: Samples) -> np.ndarray:
+    """Estimate phi'(0) with central differences of order 8, shape (directions, rungs - 3)."""
+    return _differentiate(samples, 0, _CENTRAL_ORDER, 2.0)
+
+
+def one_sided(samples: Samples, side: int) -> np.ndarray:
+    """Estimate the derivative from the right (`side` = 1) or the left (-1), shape (directions, rungs - 3)."""
+    return _differentiate(samples, side, _ONE_SIDED_ORDER, 4.0)
+
+
+def _differentiate(samples: Samples, side: int, order: int, factor: float) -> np.ndarray:
+    rows, _, rungs = samples.phi.shape
+    levels = rungs - 3  # a central stencil takes four rungs; the one-sided one four, at half the factor's spacing
+    if not rows:
+        return np.zeros((0, levels))
+
+    def phi(t: np.ndarray, row: np.ndarray) -> np.ndarray:
+        _, exponent = np.frexp(t)
+        rung = np.clip(1 - exponent, 0, rungs - 1)
+        values = samples.phi[row.astype(int), (t < 0).astype(int), rung]
+        return np.where(t == 0, 0.0, values)
+
+    with np.errstate(all="ignore"):
+        result = derivative(
+            phi,
+            np.zeros((rows, levels)),
+            args=(np.arange(float(rows))[:, None],),
+            initial_step=2.0 ** -np.arange(levels),
+            step_factor=factor,
+            step_direction=side,
+            order=order,
+            maxiter=1,
+        )
+    estimates: np.ndarray = result.df
+    return estimates
+
+
+@cache
+def amplification(side: int) -> float:
+    """How much of an error of phi's samples reaches the derivative, in units of 1 / step: the stencil's |weights|."""
+    order = _ONE_SIDED_ORDER if side else _CENTRAL_ORDER
+    offsets = 2.0 ** -np.arange(order if side else order // 2)
+    nodes = np.concatenate([[0.0], offsets] if side else [[0.0], offsets, -offsets])
+    rhs = np.zeros(nodes.size)
+    rhs[1] = 1.0
+    return float(np.abs(np.linalg.solve(np.vander(nodes, increasing=True).T, rhs)).sum())
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """Derivatives along several directions at once, each with an error bar; infinite where none was found.
+
+    Attributes
+    ----------
+    value, error : ndarray, shape (directions,)
+    size : ndarray, shape (directions,)
+        sum |g| |f| over the outputs that move: the scale on which an error bar is wide or narrow.
+    """
+
+    value: np.ndarray
+    error: np.ndarray
+    size: np.ndarray
+
+
+def screen(samples: Samples) -> Estimate:
+    """Give the best-supported central estimate of each direction.
+
+    A rung is believed as far as it agrees with the next finer one, and only if every finer rung, within what
+    rounding does there, agrees too: a step that jumps a kink or a period looks converged but has no such support.
+    """
+    d = central(samples)
+    levels = d.shape[1]
+    step = 2.0 ** -np.arange(levels)
+    with np.errstate(all="ignore"):
+        gap = np.abs(np.diff(d, axis=1))
+        measured = (gap[:, -3:] * step[-3:]).max(axis=1) / amplification(0)
+        rounding = np.maximum(samples.rounding[:, :levels], np.nan_to_num(measured, nan=np.inf)[:, None])
+        noise = 2 * amplification(0) * rounding / step
+        bar = gap + noise[:, 1:]
+        far = np.abs(d[:, 1:, None] - d[:, None, 1:]) > bar[:, :, None] + noise[:, None, 1:]
+        finer = np.triu(np.ones((levels - 1, levels - 1), dtype=bool))
+        bar[(far & finer).any(axis=2) | ~np.isfinite(bar)] = np.inf
+    bar[:, -1] = np.inf  # nothing finer supports the last one
+    best = bar.argmin(axis=1)
+    rows = np.arange(len(d))
+    error = bar[rows, best]
+    size = np.nan_to_num(samples.size[:, :, -1].max(axis=1), nan=np.inf)
+    return Estimate(np.where(np.isfinite(error), d[rows, best + 1], np.nan), error, size)
+
+
+@dataclass(frozen=True)
+class Plateau:
+    """A run of rungs whose estimates agree: a derivative as seen at those scales.
+
+    Attributes
+    ----------
+    value, error : float
+    coarsest, finest : int
+        The rungs it spans.
+    flat : bool
+        phi is exactly 0 there: a constant, or a forward too coarse to show the change.
+    """
+
+    value: float
+    error: float
+    coarsest: int
+    finest: int
+    flat: bool
+
+    @property
+    def span(self) -> int:
+        return self.finest - self.coarsest + 1
+
+
+def plateaus(d: np.ndarray, rounding: np.ndarray, side: int) -> list[Plateau]:
+    """Find the runs of at least four rungs that agree, coarsest first.
+
+    Parameters
+    ----------
+    d : ndarray, shape (levels,)
+        One direction's estimates.
+    rounding : ndarray, shape (levels,)
+        What rounding does to phi.
+    """
+    step = 2.0 ** -np.arange(d.size)
+    with np.errstate(all="ignore"):
+        noise = amplification(side) * rounding / step
+        gap = np.abs(np.diff(d))
+        size = np.minimum(np.abs(d[1:]), np.abs(d[:-1]))
+        agree = (gap <= 1e-4 * size + 1e-300) & np.isfinite(gap) & (noise[1:] <= 1e-3 * size + 1e-300)
+        agree |= (d[1:] == 0) & (d[:-1] == 0)
+    runs = []
+    for start, stop in _true_runs(agree):
+        if stop - start < 3:
+            continue
+        bars = gap[start:stop] + 2 * noise[start + 1 : stop + 1]
+        scatter = np.maximum(bars, np.concatenate([bars[1:], bars[-1:]]))
+        best = int(scatter.argmin())
+        flat = bool((d[start : stop + 1] == 0).all())
+        runs.append(Plateau(float(d[start + best + 1]), 0.0 if flat else float(4 * scatter[best]), start, stop, flat))
+    return runs
+
+
+def _true_runs(mask: np.ndarray) -> list[tuple[int, int]]:
+    edges = np.flatnonzero(np.diff(np.concatenate([[0], mask.astype(np.int8), [0]])))
+    return list(zip(edges[::2].tolist(), edges[1::2].tolist(), strict=True))
+
+
+def roughness(evaluate: Evaluate, x: np.ndarray, g: np.ndarray, direction: np.ndarray, reach: float) -> float:
+    """Measure what is not smooth in phi over |t| <= `reach`: forward's noise, and jumps of an iteration's length.
+
+    Eighth differences on a fine uniform grid annihilate what is smooth; what remains, divided by the sum of their
+    weights, is noise.
+    """
+    t = np.linspace(-reach, reach, 64)
+    with np.errstate(all="ignore"):
+        phi = (evaluate(x + t[:, None] * direction) - evaluate(x[None])[0]) @ g
+    phi = phi[np.isfinite(phi)]
+    return float(np.abs(np.diff(phi, 8)).max() / 2**7) if phi.size > 8 else 0.0

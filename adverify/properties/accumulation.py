@@ -1,0 +1,41 @@
+from __future__ import annotations
+
+import numpy as np
+
+from adverify.case import Case
+from adverify.engine import variable
+from adverify.properties.base import EPS, Property, grads
+from adverify.verdict import HOLDS, Verdict, mismatch, violated
+
+
+class Accumulation(Property):
+    """A Variable used in two places gets a share from each."""
+
+    name = "accumulation"
+    rule = "backward adds to what .grad already holds"
+    needs = ("gradient",)
+
+    def check(self, case: Case) -> Verdict:
+        rng = case.rng()
+        plain = [np.asarray(v, float) for v in case.vjp]
+        if not all(np.isfinite(v).all() for v in plain):
+            return HOLDS
+        size = [float(np.abs(v).max(initial=0.0)) or 1.0 for v in plain]
+        held = [s * rng.uniform(0.5, 2.0, a.shape) for s, a in zip(size, case.arrays, strict=True)]
+        op, inputs = case.subject.make(), [variable(np.array(a)) for a in case.arrays]
+        for x, h in zip(inputs, held, strict=True):
+            x.grad = np.array(h)
+        case.subject.apply(op, inputs)
+        after = case.subject.pull_back(op, inputs, case.cotangents)
+        for name, h, v, s, a in zip(grads(case), held, plain, size, after, strict=True):
+            if np.shape(a) != v.shape:
+                return violated(f"{name} has shape {np.shape(a)} where it held one of {v.shape}")
+            evidence = mismatch(name, h + v, a, 1e4 * EPS * s)
+            if evidence.wrong.any():
+                how = "overwrites what .grad held" if np.allclose(a, v) else "does not add its share to what .grad held"
+                return violated(f"backward {how}: before {_brief(h)}, share {_brief(v)}, after {_brief(a)}", evidence)
+        return HOLDS
+
+
+def _brief(array: np.ndarray) -> str:
+    return np.array2string(np.asarray(array), precision=4, threshold=8, separator=", ").replace("\n", "")

@@ -1,0 +1,43 @@
+from __future__ import annotations
+
+import itertools
+
+import numpy as np
+
+from adverify.case import Case
+from adverify.engine import variable
+from adverify.properties.base import Property, differing
+from adverify.verdict import HOLDS, Verdict, violated
+
+
+class Aliasing(Property):
+    """``x * x``: one Variable in two places of one call."""
+
+    name = "aliasing"
+    rule = "the same Variable passed twice gets the sum of both partials"
+    needs = ("accumulation",)
+
+    def check(self, case: Case) -> Verdict:
+        shapes = [a.shape for a in case.arrays]
+        for i, j in itertools.combinations(range(len(shapes)), 2):
+            if shapes[i] == shapes[j]:
+                verdict = self._together(case, i, j)
+                if verdict is not HOLDS:
+                    return verdict
+        return HOLDS
+
+    def _together(self, case: Case, i: int, j: int) -> Verdict:
+        same = tuple(case.arrays[i] if k == j else a for k, a in enumerate(case.arrays))
+        apart = case.at(same)
+        expected = np.asarray(apart.vjp[i]) + np.asarray(apart.vjp[j])
+        if not np.isfinite(expected).all():
+            return HOLDS
+        inputs = [variable(np.array(a)) for a in same]
+        inputs[j] = inputs[i]
+        op = case.subject.make()
+        case.subject.apply(op, inputs)
+        actual = case.subject.pull_back(op, inputs, apart.cotangents)[i]
+        a, b = case.names[i], case.names[j]
+        evidence = differing([f"{a}.grad"], [expected], [actual], slack=256)
+        return violated(f"one Variable as both {a} and {b} does not get the sum of both partials", *evidence) \
+            if evidence else HOLDS  # fmt: skip

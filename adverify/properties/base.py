@@ -1,0 +1,123 @@
+"""What a property is. Defining a subclass with a name in a module of this package is all it takes to be checked."""
+
+from __future__ import annotations
+
+import graphlib
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Sequence
+from typing import ClassVar
+
+import numpy as np
+
+from adverify.case import Case
+from adverify.strategies.values import Regime
+from adverify.subject import BackwardRaised, Rejected
+from adverify.verdict import Evidence, Status, Verdict, mismatch, undecided, violated
+
+EPS = float(np.finfo(np.float64).eps)
+
+
+class Property(ABC):
+    """One named rule of the contract.
+
+    Attributes
+    ----------
+    name : str
+        Stable: used in reports and in ``exclude=``.
+    rule : str
+        The rule in words.
+    regime : Regime
+        The kind of values on which it is judged.
+    degenerate : bool
+        Whether it is judged on 0-d, empty and one-element shapes.
+    needs : tuple of str
+        The properties without which its answer means nothing; where one is violated it is not asked.
+    judges_gradients : bool
+        Whether it decides a gradient numerically: such verdicts are what a Subject is verified by.
+    """
+
+    name: ClassVar[str] = ""
+    rule: ClassVar[str] = ""
+    regime: ClassVar[Regime] = Regime.ORDINARY
+    degenerate: ClassVar[bool] = False
+    needs: ClassVar[tuple[str, ...]] = ()
+    judges_gradients: ClassVar[bool] = False
+
+    def judge(self, cases: Sequence[Case]) -> Iterator[tuple[Case, Verdict]]:
+        """Answer for cases of one structure; unless a property says otherwise, the first stands for all."""
+        for case in cases[:1]:
+            yield case, self._answer(case)
+
+    def _answer(self, case: Case) -> Verdict:
+        try:
+            _ = case.vjp
+        except BackwardRaised as raised:
+            return undecided(str(raised))
+        try:
+            return self.check(case)
+        except Rejected as rejected:
+            return undecided(str(rejected))
+        except BackwardRaised as raised:
+            return violated(f"{self.rule}; {raised}", exception=raised.cause)
+
+    @abstractmethod
+    def check(self, case: Case) -> Verdict:
+        """Answer for one case on which plain forward and backward work."""
+
+    def __init_subclass__(cls) -> None:
+        if cls.name:
+            _REGISTRY[cls.name] = cls()
+
+
+_REGISTRY: dict[str, Property] = {}
+
+
+def all_properties() -> tuple[Property, ...]:
+    """Give every property, each after those it needs."""
+    order = graphlib.TopologicalSorter({name: p.needs for name, p in _REGISTRY.items()}).static_order()
+    return tuple(_REGISTRY[name] for name in order)
+
+
+def dependents(name: str) -> set[str]:
+    """Name the property and those that mean nothing without it."""
+    found = {name}
+    for p in all_properties():
+        if found & set(p.needs):
+            found.add(p.name)
+    return found
+
+
+def rounding(*arrays: np.ndarray, slack: float = 64.0) -> np.ndarray:
+    """Give a bar within which sums of `arrays` in another order may differ, element by element and as a whole."""
+    total = sum(np.abs(np.asarray(a, float)) for a in arrays)
+    with np.errstate(all="ignore"):
+        largest = float(np.nan_to_num(np.max(total, initial=0.0)))
+    return slack * EPS * (total + largest)
+
+
+def differing(
+    names: Sequence[str], expected: Sequence[np.ndarray], actual: Sequence[np.ndarray], slack: float = 64.0
+) -> tuple[Evidence, ...]:
+    """Compare arrays that should be alike but for rounding; give those that are not."""
+    found = []
+    for name, e, a in zip(names, expected, actual, strict=True):
+        if np.shape(e) != np.shape(a):
+            found.append(Evidence(name, np.asarray(e), np.asarray(a), np.zeros(()), np.ones((), bool)))
+            continue
+        evidence = mismatch(name, e, a, rounding(e, a, slack=slack))
+        if evidence.wrong.any():
+            found.append(evidence)
+    return tuple(found)
+
+
+def grads(case: Case) -> tuple[str, ...]:
+    """Name the gradients of a case's inputs."""
+    return tuple(f"{n}.grad" for n in case.names)
+
+
+def output_names(case: Case) -> tuple[str, ...]:
+    """Name the outputs of a case."""
+    return ("output",) if len(case.outputs) == 1 else tuple(f"output[{i}]" for i in range(len(case.outputs)))
+
+
+__all__ = ["Property", "Status", "all_properties", "dependents", "differing", "grads", "output_names", "rounding"]

@@ -1,0 +1,80 @@
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from adverify.case import Case
+from adverify.engine import Function, Variable, variable
+from adverify.properties.base import Property, differing, grads
+from adverify.subject import Rejected
+from adverify.verdict import HOLDS, Verdict, violated
+
+
+class _Scale(Function):
+    """By a power of two, so that not a bit is lost."""
+
+    def __init__(self, factor: float) -> None:
+        self.factor = factor
+
+    def forward(self, x: Variable) -> Variable:
+        return variable(self.factor * x.data)
+
+    def backward(self, x: Variable, grad: Any) -> None:
+        x.grad += self.factor * grad
+
+
+class Composition(Property):
+    """The chain rule through the engine: shared inputs, an output used twice, one instance in two places."""
+
+    name = "composition"
+    rule = "inside a graph the gradient is what the chain rule makes of the op's own"
+    needs = ("gradient", "linearity", "reentrancy")
+
+    def check(self, case: Case) -> Verdict:
+        if not all(np.isfinite(v).all() for v in case.vjp):
+            return HOLDS
+        verdict = self._shared(case)
+        return verdict if verdict is not HOLDS else self._chained(case)
+
+    def _shared(self, case: Case) -> Verdict:
+        op = case.subject.make()
+        leaves = [variable(0.5 * a, requires_grad=True) for a in case.arrays]
+        inner = [_Scale(2.0)(leaf) for leaf in leaves]
+        first, second = (_all_outputs(op(*inner)) for _ in range(2))
+        for y, z, g in zip(first, second, case.cotangents, strict=True):
+            _Sum()(_Scale(4.0)(y), _Scale(-2.0)(y), z).backward(g)
+        evidence = differing(grads(case), [6.0 * np.asarray(v) for v in case.vjp], [x.grad for x in leaves], slack=1e4)
+        return violated("in a graph that uses its output twice and the op twice, the leaves' gradient is wrong",
+                        *evidence) if evidence else HOLDS  # fmt: skip
+
+    def _chained(self, case: Case) -> Verdict:
+        if len(case.arrays) != 1 or len(case.outputs) != 1 or case.outputs[0].shape != case.arrays[0].shape:
+            return HOLDS
+        try:
+            outer = case.at(case.outputs)
+            middle = case.subject.vjp(case.outputs, outer.cotangents)
+        except Rejected:
+            return HOLDS
+        expected = case.subject.vjp(case.arrays, tuple(np.asarray(m) for m in middle))
+        if not all(np.isfinite(e).all() for e in expected):
+            return HOLDS
+        op, leaf = case.subject.make(), variable(np.array(case.arrays[0]), requires_grad=True)
+        op(op(leaf)).backward(outer.cotangents[0])
+        evidence = differing(grads(case), expected, [leaf.grad], slack=1e4)
+        return violated("applied to its own output, the op gives the leaf a wrong gradient", *evidence) \
+            if evidence else HOLDS  # fmt: skip
+
+
+class _Sum(Function):
+    def forward(self, *terms: Variable) -> Variable:
+        return variable(sum(t.data for t in terms))
+
+    def backward(self, *terms_and_grad: Any) -> None:
+        *terms, grad = terms_and_grad
+        for t in terms:
+            t.grad += grad
+
+
+def _all_outputs(result: Any) -> tuple[Variable, ...]:
+    return result if isinstance(result, tuple) else (result,)

@@ -1,0 +1,248 @@
+"""The properties that hold backward against the numerical derivative, each on its own kind of inputs."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+
+from adverify.agreement import Finding, Question, judge
+from adverify.case import Case, flat, unflat
+from adverify.domains import Domain
+from adverify.properties.base import Property
+from adverify.strategies.values import Regime
+from adverify.subject import BackwardRaised, Rejected
+from adverify.verdict import Evidence, Status, Verdict, undecided, violated
+
+MAX_UNIT_DIRECTIONS = 48
+
+
+class NumericalProperty(Property):
+    """Asks the oracle about every case, in one SciPy call for all."""
+
+    judges_gradients = True
+
+    def judge(self, cases: Sequence[Case]) -> Iterator[tuple[Case, Verdict]]:
+        questions, asked = [], []
+        for case in cases:
+            try:
+                question = question_of(case, corner=self.regime is not Regime.ORDINARY or self.degenerate)
+            except BackwardRaised as raised:
+                yield case, violated(f"backward raised {type(raised.cause).__name__}: {raised.cause}",
+                                     exception=raised.cause)  # fmt: skip
+            except Rejected as rejected:
+                yield case, undecided(str(rejected))
+            else:
+                if question is None:
+                    yield case, undecided("backward left a gradient of another shape")
+                else:
+                    questions.append(question)
+                    asked.append(case)
+        if questions:
+            for case, question, findings in zip(asked, questions, judge(questions), strict=True):
+                yield case, verdict_of(case, question, findings)
+
+    def check(self, case: Case) -> Verdict:
+        return next(verdict for _, verdict in self.judge([case]))
+
+
+class Gradient(NumericalProperty):
+    """The heart of the contract."""
+
+    name = "gradient"
+    rule = "backward gives the vector-Jacobian product of forward"
+    needs = ("determinism", "purity", "shape")
+
+
+class SpecialValues(NumericalProperty):
+    """Zeros, ties and ends of a domain are where formulas that are right elsewhere divide zero by zero."""
+
+    name = "special values"
+    rule = "at zeros, ties and ends of the domain the gradient is finite and right, or a subgradient"
+    regime = Regime.SPECIAL
+    needs = ("gradient",)
+
+
+class Extremes(NumericalProperty):
+    """Overflow inside backward where forward and the true gradient are finite."""
+
+    name = "extremes"
+    rule = "at large and small magnitudes the gradient is finite and right wherever the true one is"
+    regime = Regime.EXTREME
+    needs = ("gradient",)
+
+
+class Degenerate(NumericalProperty):
+    """Shapes that are met in practice and forgotten in tests."""
+
+    name = "degenerate"
+    rule = "0-d, one-element and empty inputs work wherever forward takes them"
+    degenerate = True
+    needs = ("gradient",)
+
+
+def question_of(case: Case, corner: bool) -> Question | None:
+    """Put a case to the oracle; None if backward's gradients cannot be compared because of their shape."""
+    if any(np.shape(g) != a.shape for g, a in zip(case.vjp, case.arrays, strict=True)):
+        return None
+    x, g = flat(case.arrays), flat(case.cotangents)
+    v = flat(tuple(np.asarray(grad, float) for grad in case.vjp))
+    room = np.concatenate([
+        room_of(a, d).ravel() for a, d in zip(case.arrays, case.sampling.domains, strict=True)
+    ]) if x.size else x  # fmt: skip
+
+    def evaluate(points: np.ndarray) -> np.ndarray:
+        outputs = np.full((len(points), g.size), np.nan)
+        for row, point in zip(outputs, points, strict=True):
+            try:
+                values = flat(case.subject.forward(unflat(np.array(point), case.arrays)))
+            except Rejected:
+                continue
+            if values.size == row.size:
+                row[:] = values
+        return outputs
+
+    def neighbours() -> np.ndarray:
+        rng, rows = case.rng(), []
+        for _ in range(4):
+            near = x + rng.integers(-2, 3, x.shape) * np.spacing(x)
+            try:
+                rows.append(flat(case.subject.vjp(unflat(near, case.arrays), case.cotangents)))
+            except (Rejected, BackwardRaised):
+                continue
+        return np.array([r for r in rows if r.size == v.size]).reshape(-1, v.size)
+
+    return Question(evaluate, x, g, v, directions_of(case, x, v, room, corner), room, case.sampling.scale,
+                    neighbours, corner)  # fmt: skip
+
+
+def room_of(array: np.ndarray, domain: Domain) -> np.ndarray:
+    """How far each element may move: in proportion to its size, and not out of its domain."""
+    size = np.abs(array)
+    room = 0.3 * (size if 0.0 in domain.without else np.maximum(size, 0.25))
+    for end in (domain.low, domain.high):
+        distance = np.abs(array - end)
+        room = np.where(distance > 0, np.minimum(room, 0.45 * distance), room)
+    return np.asarray(np.where(room > 0, room, 0.075))
+
+
+def directions_of(case: Case, x: np.ndarray, v: np.ndarray, room: np.ndarray, corner: bool) -> np.ndarray:
+    """Each element by itself, and where kinks are likely also those together that are tied."""
+    free = np.arange(x.size)
+    directions = np.diag(room)
+    if any(d.structure in ("symmetric", "positive definite") for d in case.sampling.domains):
+        directions = _along_symmetric(case, v, directions)
+    if len(directions) > MAX_UNIT_DIRECTIONS:
+        rng = case.rng()
+        chosen = np.sort(rng.choice(len(directions), MAX_UNIT_DIRECTIONS // 2, replace=False))
+        together = room * rng.choice([-1.0, 1.0], (MAX_UNIT_DIRECTIONS // 4, x.size))
+        if len(directions) != x.size:
+            together = together[:0]
+        directions = np.concatenate([directions[chosen], together])
+    if not corner or x.size < 2:
+        return directions
+    values, group = np.unique(x, return_inverse=True)
+    groups = [free[group == k] for k in range(len(values)) if (group == k).sum() > 1]
+    ends = np.cumsum([a.size for a in case.arrays])
+    groups += [free, *np.split(free, ends[:-1])]
+    unique = {tuple(members.tolist()): members for members in groups if members.size > 1}
+    tied = np.zeros((len(unique), x.size))
+    for row, members in zip(tied, unique.values(), strict=True):
+        row[members] = room[members].min()
+    if any(d.structure for d in case.sampling.domains):
+        return directions
+    return np.concatenate([directions, tied])
+
+
+def _along_symmetric(case: Case, v: np.ndarray, directions: np.ndarray) -> np.ndarray:
+    """Move a_ij and a_ji together, unless forward reads one triangle and the gradient keeps to it."""
+    kept, start = [], 0
+    inferred = case.sampling.convention
+    for array, domain, by_inference, grad in zip(
+        case.arrays, case.sampling.domains, inferred, unflat(v, case.arrays), strict=True
+    ):
+        rows = directions[start : start + array.size]
+        start += array.size
+        square = array.ndim >= 2 and array.shape[-1] == array.shape[-2]
+        lopsided = square and not np.allclose(grad, np.swapaxes(grad, -1, -2), rtol=1e-9, atol=1e-300, equal_nan=True)
+        if domain.structure not in ("symmetric", "positive definite") or not square or (by_inference and lopsided):
+            kept.append(rows)
+            continue
+        index = np.arange(array.size).reshape(array.shape)
+        mirror = np.swapaxes(index, -1, -2).ravel()
+        step = np.minimum(rows.max(axis=1), rows.max(axis=1)[mirror])
+        both = np.zeros_like(rows)
+        offset = start - array.size
+        for i in np.flatnonzero(index.ravel() <= mirror):
+            both[i, offset + i] = both[i, offset + mirror[i]] = step[i]
+        kept.append(both[index.ravel() <= mirror])
+    return np.concatenate(kept)
+
+
+def verdict_of(case: Case, question: Question, findings: Sequence[Finding]) -> Verdict:
+    """Sum up the findings along all directions of one case."""
+    decided = [f.status is Status.HOLDS for f in findings]
+    wrong = [i for i, f in enumerate(findings) if f.status is Status.VIOLATED]
+    if wrong:
+        return _accusation(case, question, findings, wrong)
+    if not findings:
+        return Verdict(Status.HOLDS, decided_inputs=frozenset(range(len(case.arrays))))
+    if sum(decided) * 2 < len(decided):
+        reasons = Counter(f.reason for f in findings if f.status is Status.UNDECIDED)
+        return undecided(reasons.most_common(1)[0][0])
+    moved = question.directions[decided]
+    owner = np.repeat(np.arange(len(case.arrays)), [a.size for a in case.arrays])
+    inputs = frozenset(owner[(moved != 0).any(axis=0)].tolist()) | {
+        i for i, a in enumerate(case.arrays) if not a.size
+    }
+    resolution = float(np.median([f.resolution for f in findings if f.status is Status.HOLDS]))
+    return Verdict(Status.HOLDS, decided_inputs=inputs, resolution=resolution)
+
+
+def _accusation(case: Case, question: Question, findings: Sequence[Finding], wrong: Sequence[int]) -> Verdict:
+    expected, bar = np.full(question.x.size, np.nan), np.full(question.x.size, np.inf)
+    flagged = np.zeros(question.x.size, bool)
+    for i, (direction, finding) in enumerate(zip(question.directions, findings, strict=True)):
+        moved = np.flatnonzero(direction)
+        if moved.size == 1:
+            j = int(moved[0])
+            expected[j], bar[j] = finding.expected / direction[j], finding.error / abs(direction[j])
+            flagged[j] = i in wrong
+    if flagged.any():
+        evidence = _per_input(case, question, expected, bar, flagged)
+        worst = findings[next(i for i in wrong if np.count_nonzero(question.directions[i]) == 1)]
+        j = int(np.flatnonzero(flagged)[0])
+        where = _element(case, j)
+        between = "" if worst.low == worst.high else (
+            f", where any slope from {worst.low / question.directions[wrong[0], j]:.6g} to "
+            f"{worst.high / question.directions[wrong[0], j]:.6g} would be right")  # fmt: skip
+        return violated(f"{where} is {question.v[j]:.6g} and should be {expected[j]:.6g}{between}", *evidence)
+    worst = findings[wrong[0]]
+    direction = question.directions[wrong[0]]
+    actual = float(np.where(direction == 0, 0.0, direction * question.v).sum())
+    step = float(np.abs(direction).max())
+    together = ", ".join(_element(case, int(j)).replace(".grad", "") for j in np.flatnonzero(direction)[:4])
+    more = ", ..." if np.count_nonzero(direction) > 4 else ""
+    return violated(
+        f"moving {together}{more} together changes the output by {worst.expected / step:.6g} a unit; "
+        f"backward says {actual / step:.6g}",
+        *_per_input(case, question, expected, bar, direction != 0),
+    )
+
+
+def _per_input(
+    case: Case, question: Question, expected: np.ndarray, bar: np.ndarray, flagged: np.ndarray
+) -> tuple[Evidence, ...]:
+    parts = (unflat(a, case.arrays) for a in (expected, question.v, bar, flagged))
+    found = zip(case.names, *parts, strict=True)
+    return tuple(Evidence(f"{n}.grad", e, a, b, w) for n, e, a, b, w in found if w.any())
+
+
+def _element(case: Case, j: int) -> str:
+    for name, array in zip(case.names, case.arrays, strict=True):
+        if j < array.size:
+            index = ", ".join(str(int(k)) for k in np.unravel_index(j, array.shape))
+            return f"{name}.grad[{index}]" if index else f"{name}.grad"
+        j -= array.size
+    return ""

@@ -1,0 +1,75 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from adverify.case import Case
+from adverify.engine import variable
+from adverify.properties.base import Property, differing, grads
+from adverify.subject import Rejected, data_of
+from adverify.verdict import HOLDS, Verdict, violated
+
+
+class Layout(Property):
+    """How an array lies in memory is not part of its value."""
+
+    name = "layout"
+    rule = "Fortran-ordered, strided, reversed, broadcast and read-only arrays change nothing"
+    needs = ("gradient", "linearity")
+
+    def check(self, case: Case) -> Verdict:
+        for name, arrange in LAYOUTS.items():
+            verdict = self._arranged(case, name, arrange)
+            if verdict is not HOLDS:
+                return verdict
+        flat = case.at(tuple(np.array(_stretched(a)) for a in case.arrays))
+        try:
+            _ = flat.vjp
+        except Exception:  # other values than the case's: what they break belongs to other properties
+            return HOLDS
+        return self._arranged(flat, "broadcast (stride 0)", _stretched)
+
+    def _arranged(self, case: Case, name: str, arrange: Callable[[np.ndarray], np.ndarray]) -> Verdict:
+        op, inputs = case.subject.make(), [variable(arrange(a)) for a in case.arrays]
+        try:
+            outputs = data_of(case.subject.apply(op, inputs))
+        except Rejected as rejected:
+            return violated(f"forward does not take {name} inputs: {rejected}")
+        evidence = differing(["output"] * len(outputs), case.outputs, outputs, slack=1e6)
+        if evidence:
+            return violated(f"forward gives another output for {name} inputs", *evidence)
+        cotangents = tuple(arrange(g) for g in case.cotangents) if name != "broadcast (stride 0)" else case.cotangents
+        actual = case.subject.pull_back(op, inputs, cotangents)
+        evidence = differing(grads(case), case.vjp, actual, slack=1e6)
+        return violated(f"backward gives another gradient for {name} arrays", *evidence) if evidence else HOLDS
+
+
+def _strided(a: np.ndarray) -> np.ndarray:
+    if a.ndim == 0:
+        return a.copy()
+    wide = np.full((*a.shape[:-1], 2 * a.shape[-1]), np.nan)
+    wide[..., ::2] = a
+    return wide[..., ::2]
+
+
+def _reversed(a: np.ndarray) -> np.ndarray:
+    return a[(slice(None, None, -1),) * a.ndim].copy()[(slice(None, None, -1),) * a.ndim]
+
+
+def _read_only(a: np.ndarray) -> np.ndarray:
+    b = a.copy()
+    b.flags.writeable = False
+    return b
+
+
+def _stretched(a: np.ndarray) -> np.ndarray:
+    return np.broadcast_to(a[:1], a.shape) if a.ndim and a.size else np.array(a)
+
+
+LAYOUTS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
+    "Fortran-ordered": lambda a: np.array(a, order="F"),  # asfortranarray makes a 0-d array 1-d
+    "strided": _strided,
+    "reversed": _reversed,
+    "read-only": _read_only,
+}

@@ -1,0 +1,59 @@
+from __future__ import annotations
+
+import numpy as np
+
+from adverify.case import Case
+from adverify.properties.base import Property, grads
+from adverify.subject import Arrays
+from adverify.verdict import HOLDS, Evidence, Verdict, mismatch, violated
+
+RELATIVE = 1e-8
+"""Of the largest element: what solving a badly conditioned system twice may differ by goes into the bar besides."""
+
+
+class Linearity(Property):
+    """Backward is a matrix times the cotangent, so scaling and adding cotangents scales and adds gradients."""
+
+    name = "linearity"
+    rule = "backward is linear in the cotangent, and a cotangent of zero gives zero"
+    needs = ("gradient",)
+
+    def check(self, case: Case) -> Verdict:
+        zero = case.subject.vjp(case.arrays, tuple(np.zeros_like(g) for g in case.cotangents))
+        plain = [np.asarray(v) for v in case.vjp]
+        if not all(np.isfinite(v).all() for v in plain):
+            return HOLDS
+        if any((np.asarray(z) != 0).any() for z in zero):
+            nothing = tuple(np.zeros(a.shape) for a in case.arrays)
+            return violated("a cotangent of zero gives a gradient that is not zero", *self._evidence(case, nothing, zero))
+        for factor in (-1.0, 1e3, 1e-6):
+            scaled = case.subject.vjp(case.arrays, tuple(factor * g for g in case.cotangents))
+            evidence = self._evidence(case, tuple(factor * v for v in plain), scaled)
+            if evidence:
+                return violated(f"{factor:g} times the cotangent does not give {factor:g} times the gradient", *evidence)
+        other = tuple(case.rng().normal(size=g.shape) for g in case.cotangents)
+        alone = case.subject.vjp(case.arrays, other)
+        both = case.subject.vjp(case.arrays, tuple(g + h for g, h in zip(case.cotangents, other, strict=True)))
+        evidence = self._evidence(case, tuple(v + w for v, w in zip(plain, alone, strict=True)), both)
+        if evidence:
+            return violated("the gradient of a sum of cotangents is not the sum of their gradients", *evidence)
+        return HOLDS
+
+    def _evidence(self, case: Case, expected: Arrays, actual: Arrays) -> tuple[Evidence, ...]:
+        largest = max((float(np.abs(e).max(initial=0.0)) for e in expected), default=0.0)
+        found = tuple(
+            mismatch(n, e, a, RELATIVE * largest + 1e-290)
+            for n, e, a in zip(grads(case), expected, actual, strict=True)
+        )
+        wrong = tuple(e for e in found if e.wrong.any())
+        return wrong if wrong and not self._is_noisy(case, largest) else ()
+
+    def _is_noisy(self, case: Case, largest: float) -> bool:
+        """Whether backward amplifies rounding so much that a failure of linearity says nothing."""
+        nudged = tuple(a + np.spacing(a) for a in case.arrays)
+        near = case.subject.vjp(nudged, case.cotangents)
+        drift = max(
+            (float(np.abs(n - v).max(initial=0.0)) for n, v in zip(near, case.vjp, strict=True)), default=0.0
+        )
+        size = max((float(np.abs(v).max(initial=0.0)) for v in case.vjp), default=0.0)
+        return drift > 1e-9 * size

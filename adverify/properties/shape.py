@@ -1,0 +1,29 @@
+from __future__ import annotations
+
+import numpy as np
+
+from adverify.case import Case
+from adverify.properties.base import Property
+from adverify.verdict import HOLDS, Evidence, Verdict, violated
+
+
+class Shape(Property):
+    """A gradient of another shape broadcasts silently somewhere else."""
+
+    name = "shape"
+    rule = "each input's gradient has that input's shape, and no smaller dtype"
+    needs = ("determinism",)
+
+    def check(self, case: Case) -> Verdict:
+        for name, x, grad in zip(case.names, case.arrays, case.vjp, strict=True):
+            if not isinstance(grad, np.ndarray | np.generic | float):
+                return violated(f"{name}.grad is a {type(grad).__name__}, not an array")
+            if np.shape(grad) != x.shape:
+                return violated(f"{name}.grad has shape {np.shape(grad)}; {name} has shape {x.shape}",
+                                Evidence(f"{name}.grad", np.full(x.shape, np.nan), np.asarray(grad), np.zeros(()),
+                                         np.ones((), bool)))  # fmt: skip
+            dtype = np.asarray(grad).dtype
+            # A wider one is harmless: the engine rounds it to the input's when it is kept.
+            if not np.can_cast(x.dtype, dtype, "safe"):
+                return violated(f"{name}.grad has dtype {dtype}; {name} has dtype {x.dtype}")
+        return HOLDS

@@ -1,0 +1,192 @@
+"""What is verified: anything with a forward and a vector-Jacobian product. The verifier knows nothing else."""
+
+from __future__ import annotations
+
+import copy
+import inspect
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from adverify.engine import Function, Variable, variable
+from adverify.isolation import Watch
+
+Arrays = tuple[np.ndarray, ...]
+
+
+class Rejected(Exception):
+    """Forward does not take these inputs: it raised, or what it returned is not finite."""
+
+
+class BackwardRaised(Exception):
+    """Backward raised on inputs that forward takes; the cause is what it raised."""
+
+    def __init__(self, cause: BaseException) -> None:
+        super().__init__(f"backward raised {type(cause).__name__}: {cause}")
+        self.cause = cause
+
+
+class MalformedOp(TypeError):
+    """The op breaks the protocol in a way that no input matters to."""
+
+
+@dataclass(frozen=True)
+class Subject:
+    """A Function with its constructor arguments, as forward and VJP on plain arrays.
+
+    Attributes
+    ----------
+    make : callable
+        Gives an instance that nothing has used yet.
+    name : str
+        How a person writes it, ``"Sum(axis=0)"``.
+    kind : type
+        The class.
+    """
+
+    make: Callable[[], Function]
+    name: str
+    kind: type[Function]
+    watch: Watch | None = None
+
+    def forward(self, arrays: Sequence[np.ndarray]) -> Arrays:
+        """Compute the outputs with a fresh instance.
+
+        Raises
+        ------
+        Rejected
+            If forward raises or returns NaN or infinity.
+        """
+        return data_of(self.apply(self.make(), [variable(a) for a in arrays]))
+
+    def apply(self, op: Function, inputs: Sequence[Variable]) -> tuple[Variable, ...]:
+        """Call `op.forward` and check what comes back."""
+        self._start()
+        try:
+            result = op.forward(*inputs)
+        except Exception as error:  # any refusal of the op's is its right
+            raise Rejected(f"forward raised {type(error).__name__}: {error}") from error
+        outputs = result if isinstance(result, tuple) and result else (result,)
+        for y in outputs:
+            if not isinstance(y, Variable):
+                kind = "None" if y is None else f"a {type(y).__name__}"
+                raise MalformedOp(f"{self.name}.forward returned {kind}; end it with `return variable(...)`")
+            if not isinstance(y.data, np.ndarray | np.generic) or y.data.dtype.kind != "f":
+                kind = str(getattr(y.data, "dtype", type(y.data).__name__))
+                raise MalformedOp(f"{self.name}.forward returned {kind} data, which has no gradient; "
+                                  "end it with `return variable(...)`, which makes it float64")  # fmt: skip
+            if not np.isfinite(y.data).all():
+                raise Rejected("forward returned NaN or infinity")
+        return outputs
+
+    def vjp(self, arrays: Sequence[np.ndarray], cotangents: Sequence[np.ndarray]) -> Arrays:
+        """Compute the gradients, of the inputs' shapes, with a fresh instance and inputs whose gradient is zero."""
+        op, inputs = self.make(), [variable(a) for a in arrays]
+        self.apply(op, inputs)
+        return self.pull_back(op, inputs, cotangents)
+
+    def pull_back(
+        self, op: Function, inputs: Sequence[Variable], cotangents: Sequence[np.ndarray]
+    ) -> tuple[Any, ...]:
+        """Call `op.backward` and read what it left on the inputs."""
+        self._start()
+        try:
+            op.backward(*inputs, cotangents[0] if len(cotangents) == 1 else tuple(cotangents))
+        except Exception as error:  # whatever it is, it is what is wrong with the op
+            raise BackwardRaised(error) from error
+        return tuple(x.grad for x in inputs)
+
+    def _start(self) -> None:
+        if self.watch is not None:
+            self.watch.reset()
+
+    @property
+    def location(self) -> str:
+        """Where the class is defined, ``file:line``; empty if Python does not know."""
+        try:
+            return f"{inspect.getsourcefile(self.kind)}:{inspect.getsourcelines(self.kind)[1]}"
+        except (OSError, TypeError):
+            return ""
+
+
+def data_of(outputs: Sequence[Variable]) -> Arrays:
+    """Copy the outputs' values, so that nothing the op does later can change them."""
+    return tuple(np.array(y.data) for y in outputs)
+
+
+def subject_of(op: Any, arguments: Mapping[str, Any]) -> Subject:
+    """Make a Subject of a Function class, or of an instance that is copied for each use.
+
+    Raises
+    ------
+    TypeError
+        If `op` is neither, or needs constructor arguments that were not given.
+    """
+    if isinstance(op, type) and issubclass(op, Function):
+        name = f"{op.__name__}({', '.join(f'{k}={v!r}' for k, v in arguments.items())})"
+        try:
+            made = op(**arguments)
+        except TypeError as error:
+            raise MalformedOp(
+                f"{name} could not be made: {error}. Give its constructor arguments, "
+                f"`check_function({op.__name__}, arguments={{...}})`, or an instance, `check_function({op.__name__}(...))`"
+            ) from error
+        return Subject(_copier(made), name if arguments else op.__name__, op)
+    if isinstance(op, Function):
+        return Subject(_copier(op), type(op).__name__, type(op))
+    got = f"{op!r}, a {type(op).__name__}" if not isinstance(op, type) else f"the class {op.__name__}"
+    raise MalformedOp(f"expected a subclass of adverify.Function or an instance of one; got {got}")
+
+
+def _copier(op: Function) -> Callable[[], Function]:
+    """Give a function that makes instances in the state of `op` now; copies, for a constructor may draw at random."""
+    kept = copy.deepcopy(op)
+    state = getattr(kept, "__dict__", None)
+    if state is None or not all(_is_immutable(v) for v in state.values()):
+        return lambda: copy.deepcopy(kept)
+
+    def copied() -> Function:
+        new = object.__new__(type(kept))
+        new.__dict__.update(state)
+        return new
+
+    return copied
+
+
+def _is_immutable(value: Any) -> bool:
+    if isinstance(value, tuple):
+        return all(_is_immutable(v) for v in value)
+    return value is None or isinstance(value, bool | int | float | str | bytes | np.generic | type)
+
+
+def arities(subject: Subject) -> tuple[int, ...]:
+    """How many inputs `forward` takes: one number for each of its optional inputs, a few for `*variables`."""
+    kinds = inspect.Parameter
+    parameters = list(inspect.signature(subject.make().forward).parameters.values())
+    named = [p for p in parameters if p.kind in (kinds.POSITIONAL_ONLY, kinds.POSITIONAL_OR_KEYWORD)]
+    required = sum(p.default is kinds.empty for p in named)
+    optional = sum(p.default is None for p in named)
+    if any(p.kind is kinds.VAR_POSITIONAL for p in parameters):
+        return tuple(range(max(required, 1), max(required, 1) + 3))
+    if not named:
+        raise MalformedOp(f"{subject.name}.forward takes no inputs; it needs at least one Variable")
+    return tuple(range(max(required, 1), max(required + optional, 1) + 1))
+
+
+def input_names(subject: Subject, arity: int) -> tuple[str, ...]:
+    """Name the inputs as `forward` does; ``x0, x1, ...`` for `*variables`."""
+    parameters = inspect.signature(subject.make().forward).parameters.values()
+    names = [p.name for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)][:arity]
+    return tuple(names + [f"x{i}" for i in range(len(names), arity)])
+
+
+def check_backward_takes(subject: Subject, arity: int) -> None:
+    """Raise MalformedOp if `backward` cannot be called with `arity` inputs and a cotangent."""
+    try:
+        inspect.signature(subject.make().backward).bind(*range(arity + 1))
+    except TypeError as error:
+        names = ", ".join((*input_names(subject, arity), "grad"))
+        raise MalformedOp(f"{subject.name}.backward cannot be called with ({names}): {error}. "
+                          "It takes what forward takes, and the output's gradient last") from error  # fmt: skip

@@ -1,0 +1,142 @@
+"""Cases: one draw of structure, from which several sets of values are judged."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+from hypothesis import strategies as st
+
+from adverify.case import Case
+from adverify.domains import Domain, real
+from adverify.inference import Sampling, Shapes, is_degenerate
+from adverify.strategies.values import Regime, decode, structured, table, width
+from adverify.subject import Arrays, Rejected, Subject
+
+Draw = Callable[[st.SearchStrategy[object]], object]
+
+
+@st.composite
+def arrays(
+    draw: Draw, shape: tuple[int, ...], domain: Domain = real, regime: Regime = Regime.ORDINARY
+) -> np.ndarray:
+    """Draw an array of a shape, with values from a domain.
+
+    Parameters
+    ----------
+    shape : tuple of int
+    domain : Domain
+    regime : Regime
+        ORDINARY values are generic; SPECIAL ones tie, vanish and lie at ends; EXTREME ones are huge and tiny.
+
+    Examples
+    --------
+    >>> from adverify.domains import positive
+    >>> bool((arrays((2,), positive).example() > 0).all())
+    True
+    """
+    n = int(np.prod(shape)) * width(regime)
+    return decode(draw(st.binary(min_size=n, max_size=n)), shape, domain, regime)  # type: ignore[arg-type]
+
+
+@st.composite
+def cases(
+    draw: Draw,
+    subjects: Sequence[tuple[Subject, Sampling]],
+    regime: Regime = Regime.ORDINARY,
+    degenerate: bool = False,
+    sets: int = 4,
+) -> list[Case]:
+    """Draw up to `sets` cases of one structure, the last with another of other shapes as its partner.
+
+    Parameters
+    ----------
+    subjects : sequence of (Subject, Sampling)
+        A Function with each of its constructor arguments and arities.
+    regime : Regime
+        The kind of values.
+    degenerate : bool
+        Whether to draw 0-d, empty and one-element shapes only.
+    sets : int
+        How many sets of values share the structure; shrinks to one.
+    """
+    subject, sampling = subjects[draw(st.integers(0, len(subjects) - 1))]  # type: ignore[index]
+    pool = _pool(sampling, degenerate)
+    if not pool:
+        return []
+    at = draw(st.integers(0, len(pool) - 1))
+    shapes = pool[at]  # type: ignore[index]
+    count = draw(st.integers(1, sets))
+    seed = draw(st.integers(0, 255))
+    size = sum(int(np.prod(s)) for s in shapes) * width(regime)
+    modulus = draw(st.sampled_from([256, 2, 3, 5, 16])) if regime is Regime.SPECIAL else 256
+    raw = draw(st.binary(min_size=size * count, max_size=size * count))  # type: ignore[operator]
+    if modulus != 256:
+        raw = bytes(b % modulus for b in raw)  # type: ignore[attr-defined, operator]
+    partner = _partner(subject, sampling, pool, at, seed)  # type: ignore[arg-type]
+    drawn = []
+    for i in range(count):  # type: ignore[call-overload]
+        values = _decode_all(raw[i * size : (i + 1) * size], shapes, sampling, regime)  # type: ignore[index]
+        case = _repaired(Case(subject, values, seed, sampling, partner), regime)  # type: ignore[arg-type]
+        if case is not None:
+            drawn.append(case)
+    return drawn
+
+
+def _pool(sampling: Sampling, degenerate: bool) -> Sequence[Shapes]:
+    if degenerate:
+        return [s for s in sampling.shapes if is_degenerate(s)]
+    return [s for s in sampling.shapes if not _is_bare(s)] or sampling.shapes
+
+
+def _is_bare(shapes: Shapes) -> bool:
+    """Whether an input is empty, or none has two elements: shapes that the degenerate cases are made of."""
+    sizes = [int(np.prod(s)) for s in shapes]
+    return 0 in sizes or max(sizes) < 2
+
+
+def _decode_all(raw: bytes, shapes: Shapes, sampling: Sampling, regime: Regime) -> Arrays:
+    arrays = []
+    for shape, domain in zip(shapes, sampling.domains, strict=True):
+        n = int(np.prod(shape)) * width(regime)
+        arrays.append(decode(raw[:n], shape, domain, regime))
+        raw = raw[n:]
+    return tuple(arrays)
+
+
+def _partner(subject: Subject, sampling: Sampling, pool: Sequence[Shapes], at: int, seed: int) -> Case | None:
+    """A question of other shapes, its values made from the seed, since they do not matter for what it is for."""
+    rng = np.random.default_rng([seed, 7])
+    other = pool[(at + 1 + seed) % len(pool)]
+    case = Case(subject, _ordinary(other, sampling, rng), seed, sampling)
+    return case if _is_taken(case) else None
+
+
+def _ordinary(shapes: Shapes, sampling: Sampling, rng: np.random.Generator) -> Arrays:
+    return tuple(
+        structured(rng.choice(table(d, Regime.ORDINARY), s), d, Regime.ORDINARY)
+        for s, d in zip(shapes, sampling.domains, strict=True)
+    )
+
+
+def _repaired(case: Case, regime: Regime) -> Case | None:
+    """Keep a case that forward takes; else put ordinary values in some places, until it does."""
+    rng = case.rng()
+    for share in (0.0, 0.3, 0.6, 0.9):
+        if share:
+            ordinary = _ordinary(tuple(a.shape for a in case.arrays), case.sampling, rng)
+            mixed = tuple(
+                structured(np.where(rng.random(a.shape) < share, o, a), d, regime)
+                for a, o, d in zip(case.arrays, ordinary, case.sampling.domains, strict=True)
+            )
+            case = case.at(mixed)
+        if _is_taken(case):
+            return case
+    return None
+
+
+def _is_taken(case: Case) -> bool:
+    try:
+        return case.outputs is not None
+    except Rejected:
+        return False
