@@ -26,6 +26,10 @@ COARSE = 1e-3
 """A relative error bar above it decides nothing, though a disagreement beyond the bar is still one."""
 
 
+ABSORBED = 1e12
+"""A ratio of magnitudes at which adding the small to the large keeps a few digits of it only."""
+
+
 @dataclass(frozen=True)
 class Question:
     """One point, one cotangent, one analytic gradient, and the directions along which it is judged.
@@ -41,8 +45,10 @@ class Question:
         How far each element may move.
     scale : float
         The typical size of forward's outputs elsewhere: what is lost to rounding inside forward is seen there.
-    neighbours : callable
-        Gives the gradients that backward claims a few ulps away, as rows.
+    near : ndarray, shape (2, k, x.size)
+        Points a few ulps away, on the side where all elements grow and on that where they shrink: what is tied stays so.
+    backward : callable
+        Gives the gradients that backward claims at such points, NaN where it gives none.
     corner : bool
         Whether the point was chosen for being special: kinks are then looked at from points nearby as well.
     """
@@ -54,7 +60,8 @@ class Question:
     directions: np.ndarray
     room: np.ndarray
     scale: float
-    neighbours: Callable[[], np.ndarray]
+    near: np.ndarray
+    backward: Callable[[np.ndarray], np.ndarray]
     corner: bool = False
 
 
@@ -91,7 +98,8 @@ def judge(questions: Sequence[Question]) -> list[list[Finding]]:
 
 
 def _stack(samples: Sequence[oracle.Samples]) -> oracle.Samples:
-    return oracle.Samples(np.concatenate([s.phi for s in samples]), np.concatenate([s.size for s in samples]))
+    none = np.zeros((0, 0), bool)  # the screen does not ask which outputs move
+    return oracle.Samples(np.concatenate([s.phi for s in samples]), np.concatenate([s.size for s in samples]), none)
 
 
 def _along(q: Question) -> np.ndarray:
@@ -120,7 +128,7 @@ def _cross_examine(q: Question, rows: np.ndarray) -> list[Finding]:
     samples = oracle.sample(q.evaluate, q.x, q.g, q.directions[rows], oracle.FULL_RUNGS)
     slopes = [oracle.central(samples), oracle.one_sided(samples, 1), oracle.one_sided(samples, -1)]
     levels = slopes[0].shape[1]
-    rounding = samples.rounding[:, :levels]
+    rounding = np.maximum(samples.rounding[:, :levels], _sensitivity(q, samples)[:, None])
     actual = _along(q)
     findings = []
     for i, row in enumerate(rows):
@@ -133,11 +141,20 @@ def _cross_examine(q: Question, rows: np.ndarray) -> list[Finding]:
     return findings
 
 
+def _sensitivity(q: Question, samples: oracle.Samples) -> np.ndarray:
+    """What a few ulps of the input do to phi: an ill-conditioned forward has at least as much noise of its own."""
+    with np.errstate(all="ignore"):
+        drift = np.abs(q.evaluate(q.near.reshape(-1, q.x.size)) - q.evaluate(q.x[None])[0]) * np.abs(q.g)
+        drift = np.where(np.isfinite(drift), drift, 0.0).max(axis=0, initial=0.0)
+        return np.asarray(0.5 * np.where(samples.moves, drift, 0.0).sum(axis=1))
+
+
 def _candidates(
     d: np.ndarray, rounding: np.ndarray, samples: oracle.Samples, row: int, scale: float, side: int
 ) -> list[Plateau]:
     """The plateaus of one ladder; a flat one gets the error bar of the smallest change that forward can show."""
     phi, size = np.abs(samples.phi[row]), samples.size[row]
+    phi = phi[{0: slice(None), 1: slice(0, 1), -1: slice(1, 2)}[side]]
     moved = phi[np.isfinite(phi) & (phi > 0)]
     smallest = float(moved.min()) if moved.size else 0.0
     magnitude = max(scale, float(np.nan_to_num(size[:, -1]).max()))
@@ -164,7 +181,7 @@ class _View:
     phi: np.ndarray
 
     def finding(self) -> Finding:
-        right, left = self._finest(self.right), self._finest(self.left)
+        right, left = self._nearest(self.right), self._nearest(self.left)
         if right is not None and left is not None and abs(right.value - left.value) > _slack(right, left):
             return self._at_kink(right, left)
         if right is None and left is None and not self.centre:
@@ -173,28 +190,35 @@ class _View:
             return self._at_edge(right, left)
         return self._smooth()
 
-    @staticmethod
-    def _finest(plateaus: list[Plateau]) -> Plateau | None:
+    def _nearest(self, plateaus: list[Plateau]) -> Plateau | None:
         """The plateau nearest to the point, unless it only says that forward is too coarse to move."""
-        firm = [p for p in plateaus if p.error <= COARSE * abs(p.value) or (p.flat and p.error == 0)]
+        firm = [p for p in plateaus if self._is_firm(p)]
         return firm[-1] if firm else None
+
+    def _is_firm(self, p: Plateau) -> bool:
+        change = np.where(np.isfinite(self.phi), np.abs(self.phi), 0.0).max()
+        return bool(p.error <= (1e-6 * change if p.flat else COARSE * abs(p.value)))
 
     def _agrees(self, value: float, error: float) -> bool:
         return abs(self.actual - value) <= error + RELATIVE_FLOOR * max(abs(value), abs(self.actual)) + self._floor()
 
     def _floor(self) -> float:
         """What rounding inside forward hides where its output happens to be small."""
-        return 16 * EPS * self.q.scale * float(np.abs(self.q.g).max(initial=0.0)) + 1e-300
+        g = np.abs(self.q.g)
+        hidden = self.q.scale * float(g.max(initial=0.0))
+        if not np.nan_to_num(self.phi).any():
+            hidden = max(hidden, float(g @ np.nan_to_num(np.abs(self.q.evaluate(self.q.x[None])[0]))))
+        return 16 * EPS * hidden + 1e-300
 
     def _smooth(self) -> Finding:
-        best = max(self.centre, key=lambda p: (not p.flat or p.error == 0, p.span))
+        best = max(self.centre, key=lambda p: (self._is_firm(p), p.span))
         for p in self.centre:
             if self._agrees(p.value, p.error):
                 relative = p.error / max(abs(p.value), 1e-300) if p.error else 0.0
                 if relative <= COARSE or (p.flat and p.error <= self._floor()):
                     return Finding(Status.HOLDS, "", p.value, p.value, p.error, relative)
                 return Finding(Status.UNDECIDED, "the numerical derivative's error bar is too wide", p.value, p.value)
-        if best.span < 6 or (best.flat and best.error > 0):
+        if best.span < 6 or not self._is_firm(best):
             return Finding(Status.UNDECIDED, "the numerical derivative does not settle at any step")
         seen = self.centre + self.right + self.left
         low, high = min(p.value for p in seen), max(p.value for p in seen)
@@ -222,24 +246,43 @@ class _View:
             reach = 4 * 2.0**-coarsest
             rough = oracle.roughness(self.q.evaluate, self.q.x, self.q.g, self.direction, reach)
             error += 8 * rough / 2.0**-coarsest + self._backward_noise()
-        if self._outside(low, high, error) and (self.q.corner or where == "kink"):
+        if self._outside(low, high, error) and (self.q.corner or where == "kink" or low != high):
             low, high, error = self._nearby(low, high, error)
         if self._outside(low, high, error):
-            return Finding(Status.VIOLATED, where, low, high, error)
+            excuse = self._excuse()
+            return Finding(Status.UNDECIDED if excuse else Status.VIOLATED, excuse or where, low, high, error)
         if where == "kink" or low == high:
             return Finding(Status.HOLDS, where, low, high, error)
         return Finding(Status.UNDECIDED, "a kink is closer than the oracle can tell apart", low, high, error)
+
+    def _excuse(self) -> str:
+        """Say why a finite disagreement proves nothing: what floating point cannot show at these magnitudes."""
+        size = np.abs(self.q.x[self.q.x != 0])
+        if size.size and size.max() > ABSORBED * size.min():
+            return "the magnitudes are so far apart that forward loses the small ones"
+        moved = np.flatnonzero(self.direction)
+        if moved.size == 1 and abs(self.q.x[moved[0]]) > 1e9:
+            usual = np.array(self.q.x)
+            usual[moved] = 1.37
+            points = usual + 0.01 * np.sign(np.abs(self.direction)) * np.linspace(-1, 1, 9)[:, None]
+            outputs = self.q.evaluate(points)
+            if (outputs == outputs[:1]).all() and self.actual == 0:
+                return "forward is a staircase, whose steps are too small to be seen at this magnitude"
+        return ""
 
     def _outside(self, low: float, high: float, error: float) -> bool:
         return not low - error <= self.actual <= high + error
 
     def _backward_noise(self) -> float:
-        near = self.q.neighbours()
-        if not near.size:
-            return 0.0
+        """How much backward's values along the direction scatter among neighbouring floats of one side.
+
+        Not against the point itself, whose value may be a convention at a kink.
+        """
         with np.errstate(all="ignore"):
-            moved = np.where(self.direction == 0, 0.0, (near - self.q.v) * self.direction).sum(axis=1)
-        return 4 * float(np.nan_to_num(np.abs(moved), nan=0.0, posinf=0.0).max())
+            values = self.q.backward(self.q.near.reshape(-1, self.q.x.size)).reshape(self.q.near.shape)
+            along = np.where(self.direction == 0, 0.0, values * self.direction).sum(axis=2)
+            scatter = along.max(axis=1) - along.min(axis=1)
+        return 4 * float(np.where(np.isfinite(scatter), scatter, 0.0).max())
 
     def _nearby(self, low: float, high: float, error: float) -> tuple[float, float, float]:
         """Widen the slopes to Clarke's generalised directional derivative, from points where nothing ties.

@@ -54,6 +54,17 @@ class Case:
         """What backward gives, for inputs whose gradient starts at zero."""
         return self.subject.vjp(self.arrays, self.cotangents)
 
+    @cached_property
+    def sizes(self) -> tuple[float, ...]:
+        """How large each input's gradient is for a generic cotangent, where the case's own may cancel to nothing."""
+        rng = np.random.default_rng([self.seed, 2])
+        generic = self.subject.vjp(self.arrays, tuple(rng.normal(size=g.shape).astype(g.dtype) for g in self.cotangents))
+        with np.errstate(all="ignore"):
+            return tuple(
+                float(np.nan_to_num(max(np.abs(v).max(initial=0.0), np.abs(w).max(initial=0.0))))
+                for v, w in zip(self.vjp, generic, strict=True)
+            )
+
     @property
     def names(self) -> tuple[str, ...]:
         return input_names(self.subject, len(self.arrays))

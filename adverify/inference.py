@@ -10,7 +10,7 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -43,6 +43,12 @@ class Sampling:
         The typical size of an output element.
     convention : tuple of bool
         Per input: forward reads one triangle of it only, so a symmetric gradient is as right as a triangular one.
+    signature : Signature, optional
+        The one that was declared.
+    given : bool
+        The caller gives the inputs.
+    unstackable : set of shapes
+        Those for which points must be evaluated one by one, as found on the way.
     """
 
     shapes: tuple[Shapes, ...]
@@ -51,6 +57,7 @@ class Sampling:
     convention: tuple[bool, ...]
     signature: Signature | None = None
     given: bool = False
+    unstackable: set[Shapes] = field(default_factory=set, compare=False)
 
     @property
     def arity(self) -> int:

@@ -35,10 +35,13 @@ class Samples:
         At +t and -t.
     size : ndarray, shape (directions, 2, rungs)
         sum |g| |f| over the outputs that move along the direction: one rounding of forward is `EPS` times this.
+    moves : ndarray of bool, shape (directions, outputs)
+        Which outputs those are.
     """
 
     phi: np.ndarray
     size: np.ndarray
+    moves: np.ndarray
 
     @property
     def rungs(self) -> int:
@@ -68,7 +71,7 @@ def sample(evaluate: Evaluate, x: np.ndarray, g: np.ndarray, directions: np.ndar
     """
     shape = (len(directions), 2, rungs)
     if not len(directions):
-        return Samples(np.zeros(shape), np.zeros(shape))
+        return Samples(np.zeros(shape), np.zeros(shape), np.zeros((0, g.size), bool))
     t = 2.0 ** -np.arange(rungs)
     steps = np.concatenate([t, -t])
     points = x + directions[:, None, :] * steps[:, None]
@@ -78,7 +81,7 @@ def sample(evaluate: Evaluate, x: np.ndarray, g: np.ndarray, directions: np.ndar
         moves = (change != 0).any(axis=1, keepdims=True)
         phi = np.where(moves, change, 0.0) @ g
         size = np.where(moves, np.abs(outputs), 0.0) @ np.abs(g)
-    return Samples(phi.reshape(shape), size.reshape(shape))
+    return Samples(phi.reshape(shape), size.reshape(shape), moves[:, 0])
 
 
 def central(samples: Samples) -> np.ndarray:

@@ -6,6 +6,7 @@ import copy
 import inspect
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -59,7 +60,7 @@ class Subject:
         Rejected
             If forward raises or returns NaN or infinity.
         """
-        return data_of(self.apply(self.make(), [variable(a) for a in arrays]))
+        return data_of(self.apply(self.make(), [variable(np.array(a)) for a in arrays]))
 
     def apply(self, op: Function, inputs: Sequence[Variable]) -> tuple[Variable, ...]:
         """Call `op.forward` and check what comes back."""
@@ -83,7 +84,7 @@ class Subject:
 
     def vjp(self, arrays: Sequence[np.ndarray], cotangents: Sequence[np.ndarray]) -> Arrays:
         """Compute the gradients, of the inputs' shapes, with a fresh instance and inputs whose gradient is zero."""
-        op, inputs = self.make(), [variable(a) for a in arrays]
+        op, inputs = self.make(), [variable(np.array(a)) for a in arrays]
         self.apply(op, inputs)
         return self.pull_back(op, inputs, cotangents)
 
@@ -177,9 +178,14 @@ def arities(subject: Subject) -> tuple[int, ...]:
 
 def input_names(subject: Subject, arity: int) -> tuple[str, ...]:
     """Name the inputs as `forward` does; ``x0, x1, ...`` for `*variables`."""
-    parameters = inspect.signature(subject.make().forward).parameters.values()
-    names = [p.name for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)][:arity]
-    return tuple(names + [f"x{i}" for i in range(len(names), arity)])
+    names = _parameter_names(subject.kind)[:arity]
+    return names + tuple(f"x{i}" for i in range(len(names), arity))
+
+
+@cache
+def _parameter_names(kind: type[Function]) -> tuple[str, ...]:
+    _, *parameters = inspect.signature(kind.forward).parameters.values()
+    return tuple(p.name for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD))
 
 
 def check_backward_takes(subject: Subject, arity: int) -> None:

@@ -73,14 +73,35 @@ def cases(
     raw = draw(st.binary(min_size=size * count, max_size=size * count))  # type: ignore[operator]
     if modulus != 256:
         raw = bytes(b % modulus for b in raw)  # type: ignore[attr-defined, operator]
+    mode = draw(st.sampled_from(["one", "scaled", "all"])) if regime is Regime.EXTREME else "all"
     partner = _partner(subject, sampling, pool, at, seed)  # type: ignore[arg-type]
     drawn = []
     for i in range(count):  # type: ignore[call-overload]
         values = _decode_all(raw[i * size : (i + 1) * size], shapes, sampling, regime)  # type: ignore[index]
+        values = _tempered(values, sampling, mode, seed)  # type: ignore[arg-type]
         case = _repaired(Case(subject, values, seed, sampling, partner), regime)  # type: ignore[arg-type]
         if case is not None:
             drawn.append(case)
     return drawn
+
+
+def _tempered(values: Arrays, sampling: Sampling, mode: str, seed: int) -> Arrays:
+    """Keep one extreme element, or one magnitude for all: a mixture of magnitudes is only noise to some ops."""
+    if mode == "all":
+        return values
+    rng = np.random.default_rng([seed, 5])
+    ordinary = _ordinary(tuple(a.shape for a in values), sampling, rng)
+    if mode == "scaled":
+        size = next((abs(float(a.flat[0])) for a in values if a.size), 1.0)
+        scaled = tuple(size * o for o in ordinary)
+        kept = zip(scaled, ordinary, sampling.domains, strict=True)
+        return tuple(structured(np.where(d.holds(s), s, o), d, Regime.ORDINARY) for s, o, d in kept)
+    mixed = []
+    for a, o, d in zip(values, ordinary, sampling.domains, strict=True):
+        chosen = np.zeros(a.size, bool)
+        chosen[seed % a.size if a.size else slice(0)] = True
+        mixed.append(structured(np.where(chosen.reshape(a.shape), a, o), d, Regime.EXTREME))
+    return tuple(mixed)
 
 
 def _pool(sampling: Sampling, degenerate: bool) -> Sequence[Shapes]:

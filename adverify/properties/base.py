@@ -87,24 +87,28 @@ def dependents(name: str) -> set[str]:
     return found
 
 
-def rounding(*arrays: np.ndarray, slack: float = 64.0) -> np.ndarray:
-    """Give a bar within which sums of `arrays` in another order may differ, element by element and as a whole."""
+def rounding(*arrays: np.ndarray, size: float = 0.0, slack: float = 64.0) -> np.ndarray:
+    """Give a bar within which `arrays` may differ if only the order of additions does; `size` is that of the terms."""
     total = sum(np.abs(np.asarray(a, float)) for a in arrays)
     with np.errstate(all="ignore"):
-        largest = float(np.nan_to_num(np.max(total, initial=0.0)))
+        largest = max(size, float(np.nan_to_num(np.max(total, initial=0.0))))
     return slack * EPS * (total + largest)
 
 
 def differing(
-    names: Sequence[str], expected: Sequence[np.ndarray], actual: Sequence[np.ndarray], slack: float = 64.0
+    names: Sequence[str],
+    expected: Sequence[np.ndarray],
+    actual: Sequence[np.ndarray],
+    sizes: Sequence[float] | None = None,
+    slack: float = 64.0,
 ) -> tuple[Evidence, ...]:
     """Compare arrays that should be alike but for rounding; give those that are not."""
     found = []
-    for name, e, a in zip(names, expected, actual, strict=True):
+    for name, e, a, size in zip(names, expected, actual, sizes or [0.0] * len(names), strict=True):
         if np.shape(e) != np.shape(a):
             found.append(Evidence(name, np.asarray(e), np.asarray(a), np.zeros(()), np.ones((), bool)))
             continue
-        evidence = mismatch(name, e, a, rounding(e, a, slack=slack))
+        evidence = mismatch(name, e, a, rounding(e, a, size=size, slack=slack))
         if evidence.wrong.any():
             found.append(evidence)
     return tuple(found)

@@ -30,7 +30,7 @@ class Batching(Property):
             cotangents = tuple(np.array(g[index]) for g in case.cotangents)
             for total, i, v in zip(expected, own, case.subject.vjp(single, cotangents), strict=True):
                 total[i] += v
-        evidence = differing(grads(case), expected, case.vjp, slack=1e6)
+        evidence = differing(grads(case), expected, case.vjp, case.sizes, slack=1e6)
         return violated("a batch's gradient is not that of its elements, stacked", *evidence) if evidence else HOLDS
 
 

@@ -10,6 +10,7 @@ import numpy as np
 from adverify.agreement import Finding, Question, judge
 from adverify.case import Case, flat, unflat
 from adverify.domains import Domain
+from adverify.evaluation import Evaluator
 from adverify.properties.base import Property
 from adverify.strategies.values import Regime
 from adverify.subject import BackwardRaised, Rejected
@@ -27,7 +28,7 @@ class NumericalProperty(Property):
         questions, asked = [], []
         for case in cases:
             try:
-                question = question_of(case, corner=self.regime is not Regime.ORDINARY or self.degenerate)
+                question = question_of(case)
             except BackwardRaised as raised:
                 yield case, violated(f"backward raised {type(raised.cause).__name__}: {raised.cause}",
                                      exception=raised.cause)  # fmt: skip
@@ -82,7 +83,7 @@ class Degenerate(NumericalProperty):
     needs = ("gradient",)
 
 
-def question_of(case: Case, corner: bool) -> Question | None:
+def question_of(case: Case) -> Question | None:
     """Put a case to the oracle; None if backward's gradients cannot be compared because of their shape."""
     if any(np.shape(g) != a.shape for g, a in zip(case.vjp, case.arrays, strict=True)):
         return None
@@ -92,35 +93,36 @@ def question_of(case: Case, corner: bool) -> Question | None:
         room_of(a, d).ravel() for a, d in zip(case.arrays, case.sampling.domains, strict=True)
     ]) if x.size else x  # fmt: skip
 
-    def evaluate(points: np.ndarray) -> np.ndarray:
-        outputs = np.full((len(points), g.size), np.nan)
-        for row, point in zip(outputs, points, strict=True):
+    evaluate = Evaluator(case.subject, case.arrays, g.size, case.sampling.unstackable)
+
+    def backward(points: np.ndarray) -> np.ndarray:
+        gradients = np.full((len(points), x.size), np.nan)
+        for row, point in zip(gradients, points, strict=True):
             try:
-                values = flat(case.subject.forward(unflat(np.array(point), case.arrays)))
-            except Rejected:
+                values = flat(case.subject.vjp(unflat(np.array(point), case.arrays), case.cotangents))
+            except (Rejected, BackwardRaised):
                 continue
             if values.size == row.size:
                 row[:] = values
-        return outputs
+        return gradients
 
-    def neighbours() -> np.ndarray:
-        rng, rows = case.rng(), []
-        for _ in range(4):
-            near = x + rng.integers(-2, 3, x.shape) * np.spacing(x)
-            try:
-                rows.append(flat(case.subject.vjp(unflat(near, case.arrays), case.cotangents)))
-            except (Rejected, BackwardRaised):
-                continue
-        return np.array([r for r in rows if r.size == v.size]).reshape(-1, v.size)
+    corner = _is_special(x)
+    ulps = np.array([1.0, 2.0, 3.0])[:, None] * np.spacing(np.abs(x)) * np.sign(x)
+    directions = directions_of(case, x, v, room, corner)
+    return Question(evaluate, x, g, v, directions, room, case.sampling.scale, x + np.stack([ulps, -ulps]), backward,
+                    corner)  # fmt: skip
 
-    return Question(evaluate, x, g, v, directions_of(case, x, v, room, corner), room, case.sampling.scale,
-                    neighbours, corner)  # fmt: skip
+
+def _is_special(x: np.ndarray) -> bool:
+    """Whether values tie, or are numbers at which an author would put a threshold."""
+    return bool(np.unique(x).size < x.size or (8 * x == np.round(8 * x)).any())
 
 
 def room_of(array: np.ndarray, domain: Domain) -> np.ndarray:
     """How far each element may move: in proportion to its size, and not out of its domain."""
     size = np.abs(array)
-    room = 0.3 * (size if 0.0 in domain.without else np.maximum(size, 0.25))
+    usual = min(1.0, float(size.max(initial=0.0))) or 1.0
+    room = 0.3 * (size if 0.0 in domain.without else np.maximum(size, 0.25 * usual))
     for end in (domain.low, domain.high):
         distance = np.abs(array - end)
         room = np.where(distance > 0, np.minimum(room, 0.45 * distance), room)
@@ -137,7 +139,7 @@ def directions_of(case: Case, x: np.ndarray, v: np.ndarray, room: np.ndarray, co
         rng = case.rng()
         chosen = np.sort(rng.choice(len(directions), MAX_UNIT_DIRECTIONS // 2, replace=False))
         together = room * rng.choice([-1.0, 1.0], (MAX_UNIT_DIRECTIONS // 4, x.size))
-        if len(directions) != x.size:
+        if corner or len(directions) != x.size:  # at ties, too many slopes are right along these
             together = together[:0]
         directions = np.concatenate([directions[chosen], together])
     if not corner or x.size < 2:
@@ -146,7 +148,7 @@ def directions_of(case: Case, x: np.ndarray, v: np.ndarray, room: np.ndarray, co
     groups = [free[group == k] for k in range(len(values)) if (group == k).sum() > 1]
     ends = np.cumsum([a.size for a in case.arrays])
     groups += [free, *np.split(free, ends[:-1])]
-    unique = {tuple(members.tolist()): members for members in groups if members.size > 1}
+    unique = {tuple(m.tolist()): m for m in groups if m.size > 1 and np.isfinite(v[m]).all()}
     tied = np.zeros((len(unique), x.size))
     for row, members in zip(tied, unique.values(), strict=True):
         row[members] = room[members].min()

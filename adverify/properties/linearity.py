@@ -28,7 +28,7 @@ class Linearity(Property):
             return violated("a cotangent of zero gives a gradient that is not zero", *self._evidence(case, nothing, zero))
         for factor in (-1.0, 1e3, 1e-6):
             scaled = case.subject.vjp(case.arrays, tuple(factor * g for g in case.cotangents))
-            evidence = self._evidence(case, tuple(factor * v for v in plain), scaled)
+            evidence = self._evidence(case, tuple(factor * v for v in plain), scaled, factor)
             if evidence:
                 return violated(f"{factor:g} times the cotangent does not give {factor:g} times the gradient", *evidence)
         other = tuple(case.rng().normal(size=g.shape) for g in case.cotangents)
@@ -39,16 +39,18 @@ class Linearity(Property):
             return violated("the gradient of a sum of cotangents is not the sum of their gradients", *evidence)
         return HOLDS
 
-    def _evidence(self, case: Case, expected: Arrays, actual: Arrays) -> tuple[Evidence, ...]:
-        largest = max((float(np.abs(e).max(initial=0.0)) for e in expected), default=0.0)
+    def _evidence(
+        self, case: Case, expected: Arrays, actual: Arrays, factor: float = 1.0
+    ) -> tuple[Evidence, ...]:
+        largest = abs(factor) * max(case.sizes, default=0.0)
         found = tuple(
             mismatch(n, e, a, RELATIVE * largest + 1e-290)
             for n, e, a in zip(grads(case), expected, actual, strict=True)
         )
         wrong = tuple(e for e in found if e.wrong.any())
-        return wrong if wrong and not self._is_noisy(case, largest) else ()
+        return wrong if wrong and not self._is_noisy(case) else ()
 
-    def _is_noisy(self, case: Case, largest: float) -> bool:
+    def _is_noisy(self, case: Case) -> bool:
         """Whether backward amplifies rounding so much that a failure of linearity says nothing."""
         nudged = tuple(a + np.spacing(a) for a in case.arrays)
         near = case.subject.vjp(nudged, case.cotangents)

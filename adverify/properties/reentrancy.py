@@ -31,7 +31,7 @@ class Reentrancy(Property):
         inputs = [self._forward(op, use, [variable(np.array(a)) for a in use.arrays]) for use in uses]
         for use, variables in zip(uses, inputs, strict=True):
             actual = use.subject.pull_back(op, variables, use.cotangents)
-            evidence = differing(grads(use), use.vjp, actual)
+            evidence = differing(grads(use), use.vjp, actual, use.sizes)
             if evidence:
                 return violated("used a second time before its backward, the op gives the first use another gradient",
                                 *evidence)  # fmt: skip
@@ -43,7 +43,7 @@ class Reentrancy(Property):
         inputs = self._forward(op, case, [variable(np.array(a)) for a in case.arrays])
         case.subject.pull_back(op, inputs, case.cotangents)
         twice = case.subject.pull_back(op, inputs, case.cotangents)
-        evidence = differing(grads(case), [2 * np.asarray(v) for v in case.vjp], twice, slack=256)
+        evidence = differing(grads(case), [2 * np.asarray(v) for v in case.vjp], twice, case.sizes, slack=256)
         return violated("a second pass over the same graph does not add the same again", *evidence) if evidence else HOLDS
 
     def _sharing_an_input(self, case: Case) -> Verdict:
@@ -58,9 +58,9 @@ class Reentrancy(Property):
         for use, inputs in uses:
             case.subject.pull_back(op, inputs, use.cotangents)
         total = np.asarray(case.vjp[0]) + np.asarray(other.vjp[0])
-        evidence = differing([f"{case.names[0]}.grad"], [total], [shared.grad], slack=256)
+        evidence = differing([f"{case.names[0]}.grad"], [total], [shared.grad], case.sizes[:1], slack=256)
         for use, inputs in uses:
-            evidence += differing(grads(use)[1:], use.vjp[1:], [x.grad for x in inputs[1:]])
+            evidence += differing(grads(use)[1:], use.vjp[1:], [x.grad for x in inputs[1:]], use.sizes[1:])
         return violated("two uses of the op that share an input disturb each other", *evidence) if evidence else HOLDS
 
     @staticmethod
