@@ -159,7 +159,9 @@ def _candidates(
     smallest = float(moved.min()) if moved.size else 0.0
     magnitude = max(scale, float(np.nan_to_num(size[:, -1]).max()))
     runs = []
-    for p in oracle.plateaus(d, rounding, side):
+    coarse = phi[:, :8][np.isfinite(phi[:, :8])]
+    reference = float(np.median(coarse)) if coarse.size else 0.0
+    for p in oracle.plateaus(d, rounding, reference, side):
         if p.flat:
             quantised = smallest <= 1e-3 * magnitude
             error = 2 * smallest * 2.0**p.coarsest if quantised else 0.0
@@ -197,7 +199,7 @@ class _View:
 
     def _is_firm(self, p: Plateau) -> bool:
         change = np.where(np.isfinite(self.phi), np.abs(self.phi), 0.0).max()
-        return bool(p.error <= (1e-6 * change if p.flat else COARSE * abs(p.value)))
+        return bool(p.error <= max(1e-6 * change, 0.0 if p.flat else COARSE * abs(p.value)))
 
     def _agrees(self, value: float, error: float) -> bool:
         return abs(self.actual - value) <= error + RELATIVE_FLOOR * max(abs(value), abs(self.actual)) + self._floor()
@@ -261,12 +263,12 @@ class _View:
         if size.size and size.max() > ABSORBED * size.min():
             return "the magnitudes are so far apart that forward loses the small ones"
         moved = np.flatnonzero(self.direction)
-        if moved.size == 1 and abs(self.q.x[moved[0]]) > 1e9:
+        if (np.abs(self.q.x[moved]) > 1e9).all():
             usual = np.array(self.q.x)
             usual[moved] = 1.37
             points = usual + 0.01 * np.sign(np.abs(self.direction)) * np.linspace(-1, 1, 9)[:, None]
             outputs = self.q.evaluate(points)
-            if (outputs == outputs[:1]).all() and self.actual == 0:
+            if self.actual == 0 and (outputs == outputs[:1]).all():
                 return "forward is a staircase, whose steps are too small to be seen at this magnitude"
         return ""
 

@@ -198,8 +198,10 @@ class Plateau:
         return self.finest - self.coarsest + 1
 
 
-def plateaus(d: np.ndarray, rounding: np.ndarray, side: int) -> list[Plateau]:
+def plateaus(d: np.ndarray, rounding: np.ndarray, reference: float, side: int) -> list[Plateau]:
     """Find the runs of at least four rungs that agree, coarsest first.
+
+    Neighbours agree relative to their size, or, where the derivative vanishes, relative to how much phi varies.
 
     Parameters
     ----------
@@ -207,6 +209,8 @@ def plateaus(d: np.ndarray, rounding: np.ndarray, side: int) -> list[Plateau]:
         One direction's estimates.
     rounding : ndarray, shape (levels,)
         What rounding does to phi.
+    reference : float
+        How much phi varies over the coarse rungs.
     """
     step = 2.0 ** -np.arange(d.size)
     with np.errstate(all="ignore"):
@@ -214,6 +218,7 @@ def plateaus(d: np.ndarray, rounding: np.ndarray, side: int) -> list[Plateau]:
         gap = np.abs(np.diff(d))
         size = np.minimum(np.abs(d[1:]), np.abs(d[:-1]))
         agree = (gap <= 1e-4 * size + 1e-300) & np.isfinite(gap) & (noise[1:] <= 1e-3 * size + 1e-300)
+        agree |= (np.maximum(gap, noise[1:]) <= 1e-6 * reference) & (size <= 1e-6 * reference)
         agree |= (d[1:] == 0) & (d[:-1] == 0)
     runs = []
     for start, stop in _true_runs(agree):
@@ -223,7 +228,7 @@ def plateaus(d: np.ndarray, rounding: np.ndarray, side: int) -> list[Plateau]:
         scatter = np.maximum(bars, np.concatenate([bars[1:], bars[-1:]]))
         best = int(scatter.argmin())
         flat = bool((d[start : stop + 1] == 0).all())
-        runs.append(Plateau(float(d[start + best + 1]), 0.0 if flat else float(4 * scatter[best]), start, stop, flat))
+        runs.append(Plateau(float(d[start + best + 1]), 0.0 if flat else float(4 * scatter[best] + EPS * reference * (abs(d[start + best + 1]) <= 1e-6 * reference)), start, stop, flat))
     return runs
 
 
