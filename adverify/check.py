@@ -40,7 +40,7 @@ def check_function(
     domain: Domain | Sequence[Domain] | None = None,
     inputs: Any = None,
     exclude: Iterable[str] = (),
-    max_examples: int = 100,
+    max_examples: int | None = None,
     seed: int | None = None,
     time_limit: float = 5.0,
 ) -> Report:
@@ -60,8 +60,8 @@ def check_function(
         Verify at these inputs only.
     exclude : iterable of str
         Properties not to check, by name.
-    max_examples : int
-        How many structures to draw; each is judged for several sets of values.
+    max_examples : int, optional
+        How many structures to draw; each is judged for several sets of values. Default: as Hypothesis's profile says.
     seed : int, optional
         Makes the run repeatable. Default: as Hypothesis's profile says.
     time_limit : float
@@ -94,6 +94,8 @@ def check_function(
     """
     __tracebackhide__ = True
     excluded = _known(exclude)
+    if max_examples is None:
+        max_examples = hypothesis.settings().max_examples
     if max_examples < 1:
         raise ValueError(f"max_examples must be at least 1; got {max_examples!r}")
     report = Report(getattr(op, "__name__", type(op).__name__))

@@ -1,0 +1,28 @@
+"""Ops whose verdict is known: loaded by path, so that nothing of them belongs to the package."""
+
+from __future__ import annotations
+
+import importlib.util
+import inspect
+from collections.abc import Iterator
+from pathlib import Path
+
+from adverify import Function
+
+HERE = Path(__file__).parent
+ROOTS = {"own": HERE / "corpus", "shared": HERE.parents[1] / "shared" / "corpus"}
+
+
+def ops(kind: str) -> Iterator[tuple[str, type[Function]]]:
+    """Give (name, class) of every op of a kind, ``"mutants"`` or ``"controls"``, of the corpora that are there."""
+    for root, folder in ROOTS.items():
+        for path in sorted((folder / kind).glob("*.py")):
+            spec = importlib.util.spec_from_file_location(f"corpus_{root}_{kind}_{path.stem}", path)
+            assert spec is not None
+            assert spec.loader is not None
+            module = importlib.util.module_from_spec(spec)
+            spec.loader.exec_module(module)
+            for name, value in list(vars(module).items()):
+                if inspect.isclass(value) and issubclass(value, Function) and value.__module__ == spec.name:
+                    if not name.startswith("_"):
+                        yield f"{root}/{path.stem}::{name}", value

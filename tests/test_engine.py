@@ -1,0 +1,304 @@
+"""The engine: exact, linear, iterative, and without anything kept alive."""
+
+import gc
+import threading
+import weakref
+
+import numpy as np
+import pytest
+
+from adverify import Function, Tensor, Variable, tensor, variable
+from adverify.ops.broadcasting import unbroadcast
+
+
+class Add(Function):
+    def forward(self, x, y):
+        return variable(x.data + y.data)
+
+    def backward(self, x, y, grad):
+        x.grad += unbroadcast(grad, x.data.shape)
+        y.grad += unbroadcast(grad, y.data.shape)
+
+
+class Multiply(Function):
+    def forward(self, x, y):
+        return variable(x.data * y.data)
+
+    def backward(self, x, y, grad):
+        x.grad += unbroadcast(grad * y.data, x.data.shape)
+        y.grad += unbroadcast(grad * x.data, y.data.shape)
+
+
+class Negative(Function):
+    def forward(self, x):
+        return variable(-x.data)
+
+    def backward(self, x, grad):
+        x.grad -= grad
+
+
+class SumAndSquares(Function):
+    def forward(self, x):
+        return variable(x.data.sum()), variable(x.data**2)
+
+    def backward(self, x, grad):
+        total, squares = grad
+        x.grad += total + 2 * x.data * squares
+
+
+class TensorDotProduct(Function):
+    def forward(self, x, y):
+        return variable(x.data @ y.data)
+
+    def backward(self, x, y, grad):
+        x.grad += grad @ y.data.T
+        y.grad += x.data.T @ grad
+
+
+add, multiply, negative = Add(), Multiply(), Negative()
+
+
+@pytest.fixture
+def operators(monkeypatch):
+    for name, op in {"add": add, "mul": multiply, "matmul": TensorDotProduct()}.items():
+        monkeypatch.setattr(Variable, f"__{name}__", op, raising=False)
+
+
+@pytest.mark.usefixtures("operators")
+def test_the_classic_usage_runs_as_printed():
+    Tensor.__matmul__ = TensorDotProduct()
+    x = tensor([[1.0, 2.0, 3.0]])
+    y = tensor([[0.0], [1.0], [1.0]])
+    z = x @ y
+    z.backward()
+    assert x.grad.tolist() == [[0, 1, 1]]
+    assert y.grad.tolist() == [[1], [2], [3]]
+
+
+@pytest.mark.usefixtures("operators")
+@pytest.mark.parametrize("left", [2.0, 2, [2.0, 2.0], np.array([2.0, 2.0]), np.float64(2.0)])
+def test_operators_lift_what_stands_on_either_side(left):
+    x = tensor([1.0, 5.0])
+    (left * x + left).backward()
+    (x * left).backward()
+    assert x.grad.tolist() == [4, 4]
+
+
+@pytest.mark.usefixtures("operators")
+def test_an_array_on_the_left_of_matmul_is_lifted():
+    x = tensor([[1.0], [2.0]])
+    (np.array([[3.0, 4.0]]) @ x).backward()
+    assert x.grad.tolist() == [[3], [4]]
+
+
+def test_a_chain_of_a_million_ops_is_neither_recursive_nor_quadratic():
+    x = tensor(1.0)
+    y = x
+    for _ in range(1_000_000):
+        y = negative(y)
+    y.backward()
+    assert x.grad == 1
+    del y
+
+
+def test_a_diamond_of_depth_ten_thousand_visits_each_node_once():
+    visits = 0
+
+    class CountingAdd(Add):
+        def backward(self, x, y, grad):
+            nonlocal visits
+            visits += 1
+            super().backward(x, y, grad * 0.5)
+
+    op, x = CountingAdd(), tensor(0.0)
+    y = x
+    for _ in range(10_000):
+        y = op(y, y)
+    y.backward()
+    assert visits == 10_000
+    assert x.grad == 1
+
+
+def test_a_node_is_visited_only_when_its_cotangent_is_complete():
+    x = tensor(3.0)
+    y = multiply(x, x)
+    z = add(multiply(y, x), y)  # x**3 + x**2: y is reached by a short and by a long way
+    z.backward()
+    assert x.grad == 3 * 9 + 2 * 3
+
+
+def test_a_kept_intermediate_has_its_own_gradient_and_is_propagated_once():
+    x = tensor(2.0)
+    y = multiply(x, x)
+    y.requires_grad = True
+    z = multiply(y, y)
+    z.backward()
+    assert (x.grad, y.grad) == (32, 8)
+
+
+def test_a_second_pass_adds_exactly_once_more():
+    x = tensor(2.0)
+    y = multiply(x, x)
+    y.requires_grad = True
+    z = multiply(y, y)
+    z.backward()
+    z.backward()
+    assert (x.grad, y.grad) == (64, 16)
+    y.backward()
+    assert (x.grad, y.grad) == (68, 17)
+
+
+def test_what_does_not_require_its_gradient_ends_with_zero():
+    x, c = tensor([1.0, 2.0]), variable([3.0, 4.0])
+    y = multiply(x, c)
+    add(y, y).backward()
+    assert x.grad.tolist() == [6, 8]
+    assert c.grad.tolist() == [0, 0]
+    assert y.grad.tolist() == [0, 0]
+
+
+def test_gradients_add_to_what_a_leaf_holds():
+    x = Variable(np.array([1.0]), np.array([10.0]), requires_grad=True)
+    negative(x).backward()
+    assert x.grad.tolist() == [9]
+
+
+def test_a_hand_made_back_gets_the_complete_cotangent():
+    seen = []
+    x = Variable(np.array(2.0), back=seen.append)
+    add(x, multiply(x, x)).backward()
+    assert seen == [5.0]
+
+
+def test_a_hand_made_back_may_send_its_gradient_on_into_the_same_pass():
+    x = tensor(3.0)
+    y = multiply(x, x)
+    hand_made = variable(2 * y.data, back=lambda grad: y.backward(2 * grad))
+    add(hand_made, y).backward()
+    assert x.grad == 18
+
+
+def test_several_outputs_each_alone_and_together():
+    x = tensor([1.0, 3.0])
+    total, squares = SumAndSquares()(x)
+    total.backward()
+    assert x.grad.tolist() == [1, 1]
+    squares.backward()
+    assert x.grad.tolist() == [3, 7]
+    x.grad = np.zeros(2)
+    add(total, squares).backward()
+    assert x.grad.tolist() == [2 + 2, 2 + 6]  # the total was broadcast, so its cotangent is 2
+
+
+def test_an_op_that_returns_its_input_gives_a_new_node():
+    class Identity(Function):
+        def forward(self, x):
+            return x
+
+        def backward(self, x, grad):
+            x.grad += grad
+
+    x = tensor(1.0)
+    y = Identity()(x)
+    assert y is not x
+    y.backward()
+    assert x.grad == 1
+
+
+def test_graphs_are_freed_without_the_garbage_collector():
+    gc.disable()
+    try:
+        x = tensor([1.0])
+        y = multiply(x, x)
+        total, _ = SumAndSquares()(y)
+        total.backward()
+        freed = weakref.ref(y)
+        del y, total, _
+        assert freed() is None
+    finally:
+        gc.enable()
+
+
+def test_an_op_that_raises_leaves_earlier_gradients_as_they_were():
+    class Broken(Negative):
+        def backward(self, x, grad):
+            raise RuntimeError("broken")
+
+    x = tensor(1.0)
+    negative(x).backward()
+    with pytest.raises(RuntimeError, match="broken"):
+        add(Broken()(x), x).backward()
+    assert x.grad == -1
+    negative(x).backward()
+    assert x.grad == -2
+
+
+def test_float32_stays_float32():
+    x = variable(np.float32([1, 2]), requires_grad=True)
+    multiply(x, x).backward()
+    assert x.grad.dtype == np.float32
+
+
+@pytest.mark.parametrize(("data", "dtype"), [([1, 2], "f8"), (True, "f8"), (np.float32(1), "f4"), (np.ones(2, "i4"), "f8")])
+def test_what_is_not_floating_becomes_float64(data, dtype):
+    v = variable(data)
+    assert v.data.dtype == dtype
+    assert v.grad.dtype == dtype
+    assert not v.grad.any()
+
+
+def test_threads_differentiate_their_own_graphs():
+    results = {}
+
+    def work(n):
+        x = tensor(float(n))
+        y = x
+        for _ in range(200):
+            y = add(y, x)
+        y.backward()
+        results[n] = float(x.grad)
+
+    threads = [threading.Thread(target=work, args=(n,)) for n in range(8)]
+    for t in threads:
+        t.start()
+    for t in threads:
+        t.join()
+    assert results == dict.fromkeys(range(8), 201.0)
+
+
+def test_a_cotangent_of_the_wrong_shape_is_refused():
+    with pytest.raises(ValueError, match=r"cotangent of shape \(3,\) for a Variable of shape \(2,\)"):
+        negative(tensor([1.0, 2.0])).backward(np.ones(3))
+
+
+def test_a_forward_that_returns_no_variable_is_refused():
+    class Raw(Negative):
+        def forward(self, x):
+            return -x.data
+
+    with pytest.raises(TypeError, match=r"Raw.forward returned a ndarray, not a Variable"):
+        Raw()(tensor([1.0]))
+
+
+def test_a_backward_of_the_wrong_arity_is_refused():
+    class Wrong(Add):
+        def backward(self, x, grad):
+            x.grad += grad
+
+    with pytest.raises(TypeError, match="backward"):
+        Wrong()(tensor(1.0), tensor(2.0)).backward()
+
+
+def test_a_gradient_of_the_wrong_shape_is_refused_where_it_is_made():
+    class Widens(Negative):
+        def backward(self, x, grad):
+            x.grad = x.grad + np.ones((2, 2))
+
+    with pytest.raises(ValueError, match=r"Widens.backward left a gradient of shape \(2, 2\) on an input of shape \(2,\)"):
+        Widens()(tensor([1.0, 2.0])).backward()
+
+
+@pytest.mark.parametrize("data", ["text", [1 + 2j], object()])
+def test_what_is_not_a_real_number_is_refused(data):
+    with pytest.raises(TypeError, match="a Variable holds real numbers"):
+        variable(data)
