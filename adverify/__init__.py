@@ -1,5 +1,6 @@
 """Property-based verification of automatic differentiation."""
 
+import adverify.ops  # noqa: F401  # binds the operators of Variable
 from adverify.check import check_function
 from adverify.domains import Domain
 from adverify.engine import Function, Tensor, Variable, tensor, variable

@@ -29,6 +29,9 @@ COARSE = 1e-3
 ABSORBED = 1e12
 """A ratio of magnitudes at which adding the small to the large keeps a few digits of it only."""
 
+ABSORBED_WHOLLY = 1e30
+"""A ratio at which nothing is kept, so that even the derivative's size cannot be told."""
+
 
 @dataclass(frozen=True)
 class Question:
@@ -241,8 +244,9 @@ class _View:
 
     def _accuse(self, low: float, high: float, error: float, coarsest: int, where: str) -> Finding:
         """Accuse if nothing excuses; `low` and `high` bound the slopes seen."""
-        if np.isnan(self.actual) or np.isinf(self.actual):
-            return Finding(Status.VIOLATED, where, low, high, error)
+        if not np.isfinite(self.actual):
+            excuse = self._excuse(ABSORBED_WHOLLY)
+            return Finding(Status.UNDECIDED if excuse else Status.VIOLATED, excuse or where, low, high, error)
         error += RELATIVE_FLOOR * max(abs(low), abs(high)) + self._floor()
         if self._outside(low, high, error):
             reach = 4 * 2.0**-coarsest
@@ -251,16 +255,16 @@ class _View:
         if self._outside(low, high, error) and (self.q.corner or where == "kink" or low != high):
             low, high, error = self._nearby(low, high, error)
         if self._outside(low, high, error):
-            excuse = self._excuse()
+            excuse = self._excuse(ABSORBED)
             return Finding(Status.UNDECIDED if excuse else Status.VIOLATED, excuse or where, low, high, error)
         if where == "kink" or low == high:
             return Finding(Status.HOLDS, where, low, high, error)
         return Finding(Status.UNDECIDED, "a kink is closer than the oracle can tell apart", low, high, error)
 
-    def _excuse(self) -> str:
-        """Say why a finite disagreement proves nothing: what floating point cannot show at these magnitudes."""
+    def _excuse(self, absorbed: float) -> str:
+        """Say why a disagreement proves nothing: what floating point cannot show at these magnitudes."""
         size = np.abs(self.q.x[self.q.x != 0])
-        if size.size and size.max() > ABSORBED * size.min():
+        if size.size and size.max() > absorbed * size.min():
             return "the magnitudes are so far apart that forward loses the small ones"
         moved = np.flatnonzero(self.direction)
         if (np.abs(self.q.x[moved]) > 1e9).all():

@@ -25,6 +25,9 @@ class Regime(Enum):
     EXTREME = "extreme"
 
 
+MATRICES = ("symmetric", "positive definite")
+"""Structures of the last two axes."""
+
 _SIMPLE = (1, 2, -1, 3, 0.5, -2, 1.5, -0.5, 4, -3, 2.5, -1.5, 5, 0.25, -4, 6, 0.75, -6, 8, -5, 10, 7, -8, -10)
 _SPECIAL = (0, 1, -1, 2, -0.0, 3, 0.5, -2, -0.5, 4, -3, 6, 1.5, -4, -6, 5)
 _MAGNITUDES = (30, 40, 50, 100, 300, 700, 720, 800, 1e3, 1e4, 1e5, 1e6, 1e8, 1e10, 1e15, 1e20, 1e50, 1e100, 1e160, 1e200,
@@ -58,7 +61,7 @@ def width(regime: Regime) -> int:
 
 def structured(values: np.ndarray, domain: Domain, regime: Regime) -> np.ndarray:
     """Give an array the structure that its domain asks for; it keeps its shape."""
-    if values.ndim < 2 or values.shape[-1] != values.shape[-2] or domain.structure not in _MATRICES:
+    if values.ndim < 2 or values.shape[-1] != values.shape[-2] or domain.structure not in MATRICES:
         return _apart(values) if domain.structure == "distinct" else values
     transposed = np.swapaxes(values, -1, -2)
     if domain.structure == "symmetric":
@@ -66,9 +69,6 @@ def structured(values: np.ndarray, domain: Domain, regime: Regime) -> np.ndarray
             np.tril(values, -1), -1, -2)  # fmt: skip
     small = values / max(1.0, float(np.abs(values).max(initial=0.0)))
     return small @ np.swapaxes(small, -1, -2) + 0.5 * np.eye(values.shape[-1])
-
-
-_MATRICES = ("symmetric", "positive definite")
 
 
 def _apart(values: np.ndarray) -> np.ndarray:

@@ -60,7 +60,9 @@ class Composition(Property):
         if not all(np.isfinite(e).all() for e in expected):
             return HOLDS
         op, leaf = case.subject.make(), variable(np.array(case.arrays[0]), requires_grad=True)
-        op(op(leaf)).backward(outer.cotangents[0])
+        (middle_variable,) = _all_outputs(op(leaf))
+        (outermost,) = _all_outputs(op(middle_variable))
+        outermost.backward(outer.cotangents[0])
         evidence = differing(grads(case), expected, [leaf.grad], case.sizes, slack=1e4)
         return violated("applied to its own output, the op gives the leaf a wrong gradient", *evidence) \
             if evidence else HOLDS  # fmt: skip

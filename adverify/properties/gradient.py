@@ -12,7 +12,7 @@ from adverify.case import Case, flat, unflat
 from adverify.domains import Domain, symmetric
 from adverify.evaluation import Evaluator
 from adverify.properties.base import Property
-from adverify.strategies.values import Regime, structured
+from adverify.strategies.values import MATRICES, Regime, structured
 from adverify.subject import BackwardRaised, Rejected
 from adverify.verdict import Evidence, Status, Verdict, undecided, violated
 
@@ -155,7 +155,7 @@ def directions_of(case: Case, x: np.ndarray, v: np.ndarray, room: np.ndarray, co
     """Each element by itself, and where kinks are likely also those together that are tied."""
     free = np.arange(x.size)
     directions = np.diag(room)
-    if any(d.structure in ("symmetric", "positive definite") for d in case.sampling.domains):
+    if any(d.structure in MATRICES for d in case.sampling.domains):
         directions = _along_symmetric(case, v, directions)
     if len(directions) > MAX_UNIT_DIRECTIONS:
         rng = case.rng()
@@ -190,7 +190,7 @@ def _along_symmetric(case: Case, v: np.ndarray, directions: np.ndarray) -> np.nd
         start += array.size
         square = array.ndim >= 2 and array.shape[-1] == array.shape[-2]
         lopsided = square and not np.allclose(grad, np.swapaxes(grad, -1, -2), rtol=1e-9, atol=1e-300, equal_nan=True)
-        if domain.structure not in ("symmetric", "positive definite") or not square or (by_inference and lopsided):
+        if domain.structure not in MATRICES or not square or not array.size or (by_inference and lopsided):
             kept.append(rows)
             continue
         index = np.arange(array.size).reshape(array.shape)

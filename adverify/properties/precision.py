@@ -36,16 +36,16 @@ class Precision(Property):
             return tuple(a * (1 + step * s) for a, s in zip(case.arrays, shift, strict=True))
 
         try:
-            if _is_stuck(*(flat(case.subject.forward(moved(step))) for step in (0.0, FINE, COARSE))):
+            if _is_stuck(*(flat(case.subject.forward(moved(step))) for step in (0.0, FINE, COARSE / 2, COARSE))):
                 return HOLDS
-            at, near, far = (flat(case.subject.vjp(moved(step), g)) for step in (0.0, FINE, COARSE))
+            at, near, half, far = (flat(case.subject.vjp(moved(step), g)) for step in (0.0, FINE, COARSE / 2, COARSE))
         except Rejected:
             return HOLDS
         nudged = flat(case.subject.vjp(case.arrays, tuple(h * (1 + FINE) for h in g)))
         nonzero = (at != 0) & np.isfinite(at)
         if nonzero.any() and (at[nonzero] == at[nonzero].astype(np.float32)).all():
             return violated("every element of the gradient is a single-precision number: backward rounds to float32")
-        if _is_stuck(at, near, far) or (nonzero.any() and (nudged[nonzero] == at[nonzero]).all()):
+        if _is_stuck(at, near, half, far) or (nonzero.any() and (nudged[nonzero] == at[nonzero]).all()):
             return violated("backward does not notice a relative change of 6e-11: it rounds to float32 on the way")
         return HOLDS
 
@@ -82,9 +82,11 @@ class Precision(Property):
         return HOLDS
 
 
-def _is_stuck(at: np.ndarray, near: np.ndarray, far: np.ndarray) -> bool:
-    """Whether what moves under a coarse step does not move at all under a fine one."""
-    if not at.shape == near.shape == far.shape:
+def _is_stuck(at: np.ndarray, near: np.ndarray, half: np.ndarray, far: np.ndarray) -> bool:
+    """Whether what moves in proportion to coarse steps does not move at all under a fine one."""
+    if not at.shape == near.shape == half.shape == far.shape:
         return False
-    moves = (np.abs(far - at) > 1e-9 * np.abs(at)) & np.isfinite(at) & np.isfinite(far)
+    with np.errstate(all="ignore"):
+        proportional = np.abs(far - at - 2 * (half - at)) <= 0.1 * np.abs(far - at)
+        moves = (np.abs(far - at) > 1e-9 * np.abs(at)) & np.isfinite(at) & np.isfinite(far) & proportional
     return bool(moves.any() and (near[moves] == at[moves]).all())
