@@ -132,6 +132,7 @@ def _cross_examine(q: Question, rows: np.ndarray) -> list[Finding]:
     slopes = [oracle.central(samples), oracle.one_sided(samples, 1), oracle.one_sided(samples, -1)]
     levels = slopes[0].shape[1]
     rounding = np.maximum(samples.rounding[:, :levels], _sensitivity(q, samples)[:, None])
+    noise = 2 * oracle.amplification(0) * rounding * 2.0 ** np.arange(levels)
     actual = _along(q)
     findings = []
     for i, row in enumerate(rows):
@@ -139,7 +140,8 @@ def _cross_examine(q: Question, rows: np.ndarray) -> list[Finding]:
             _candidates(d[i], rounding[i], samples, i, q.scale, side)
             for d, side in zip(slopes, (0, 1, -1), strict=True)
         )
-        view = _View(q, q.directions[row], float(actual[row]), centre, right, left, samples.phi[i])
+        view = _View(q, q.directions[row], float(actual[row]), centre, right, left, samples.phi[i],
+                     slopes[0][i], noise[i])  # fmt: skip
         findings.append(view.finding())
     return findings
 
@@ -184,6 +186,8 @@ class _View:
     right: list[Plateau]
     left: list[Plateau]
     phi: np.ndarray
+    fine_slopes: np.ndarray
+    fine_noise: np.ndarray
 
     def finding(self) -> Finding:
         right, left = self._nearest(self.right), self._nearest(self.left)
@@ -216,14 +220,15 @@ class _View:
         return 16 * EPS * hidden + 1e-300
 
     def _smooth(self) -> Finding:
-        best = max(self.centre, key=lambda p: (self._is_firm(p), p.span))
+        firm = [p for p in self.centre if self._is_firm(p)]
+        best = firm[-1] if firm else self.centre[-1]
         for p in self.centre:
             if self._agrees(p.value, p.error):
                 relative = p.error / max(abs(p.value), 1e-300) if p.error else 0.0
                 if relative <= COARSE or (p.flat and p.error <= self._floor()):
                     return Finding(Status.HOLDS, "", p.value, p.value, p.error, relative)
                 return Finding(Status.UNDECIDED, "the numerical derivative's error bar is too wide", p.value, p.value)
-        if best.span < 6 or not self._is_firm(best):
+        if best.span < 6 or not firm or self._is_plausible_below(best):
             return Finding(Status.UNDECIDED, "the numerical derivative does not settle at any step")
         seen = self.centre + self.right + self.left
         low, high = min(p.value for p in seen), max(p.value for p in seen)
@@ -233,19 +238,34 @@ class _View:
 
     def _at_kink(self, right: Plateau, left: Plateau) -> Finding:
         low, high = sorted((right.value, left.value))
+        if self._is_plausible_below(right) or self._is_plausible_below(left):
+            return Finding(Status.UNDECIDED, "the numerical derivative does not settle at any step")
         return self._accuse(low, high, right.error + left.error, min(right.coarsest, left.coarsest), "kink")
 
     def _at_edge(self, right: Plateau | None, left: Plateau | None) -> Finding:
         """One side decides if the other leaves the domain; at a jump there is nothing to agree with."""
         side, other = (right, 1) if right is not None else (left, 0)
-        if side is None or np.isfinite(self.phi[other, 12:]).any():
+        if side is None or not self._is_outside(other):
             return Finding(Status.UNDECIDED, "forward jumps at the point, or next to it")
         return self._accuse(side.value, side.value, side.error, side.coarsest, "edge")
+
+    def _is_outside(self, side: int) -> bool:
+        """Whether forward is not defined on one side of the point, however near."""
+        beside = np.flatnonzero(np.isfinite(self.phi[1 - side]))[-4:]
+        return not np.isfinite(self.phi[side, beside]).any()
+
+    def _is_plausible_below(self, p: Plateau) -> bool:
+        """Whether finer steps than a plateau's fit the analytic value: structure too small to settle on, not noise."""
+        finer = self.fine_slopes[p.finest + 1 :]
+        noise = np.minimum(self.fine_noise[p.finest + 1 :], 0.1 * abs(self.actual - p.value))
+        with np.errstate(all="ignore"):
+            fits = np.abs(finer - self.actual) <= noise + 0.01 * abs(self.actual)
+        return bool((fits[:-2] & fits[1:-1] & fits[2:]).any()) if fits.size > 2 else False
 
     def _accuse(self, low: float, high: float, error: float, coarsest: int, where: str) -> Finding:
         """Accuse if nothing excuses; `low` and `high` bound the slopes seen."""
         if not np.isfinite(self.actual):
-            excuse = self._excuse(ABSORBED_WHOLLY)
+            excuse = self._excuse(ABSORBED_WHOLLY) or self._cancels()
             return Finding(Status.UNDECIDED if excuse else Status.VIOLATED, excuse or where, low, high, error)
         error += RELATIVE_FLOOR * max(abs(low), abs(high)) + self._floor()
         if self._outside(low, high, error):
@@ -275,6 +295,17 @@ class _View:
             if self.actual == 0 and (outputs == outputs[:1]).all():
                 return "forward is a staircase, whose steps are too small to be seen at this magnitude"
         return ""
+
+    def _cancels(self) -> str:
+        """Say that infinite slopes of several outputs cancel, by asking again with weights that do not cancel."""
+        weights = np.abs(self.q.g) * np.random.default_rng(0).uniform(0.5, 1.5, self.q.g.shape)
+        samples = oracle.sample(self.q.evaluate, self.q.x, weights, self.direction[None], oracle.FULL_RUNGS)
+        reference = float(np.nanmedian(np.abs(samples.phi[0, :, :8]))) if np.isfinite(samples.phi).any() else 0.0
+        for side in (0, 1, -1):
+            d = oracle.central(samples) if side == 0 else oracle.one_sided(samples, side)
+            if oracle.plateaus(d[0], samples.rounding[0, : d.shape[1]], reference, side):
+                return ""
+        return "the slopes of the outputs are infinite, and only cancel for this cotangent"
 
     def _outside(self, low: float, high: float, error: float) -> bool:
         return not low - error <= self.actual <= high + error
@@ -316,10 +347,9 @@ class _View:
         return float(low), float(high), error + float(spread)
 
     def _why_nothing(self) -> str:
-        finite = np.isfinite(self.phi)
-        if not finite[:, 12:].any():
+        if not np.isfinite(self.phi).any():
             return "forward is not finite around the point"
-        if not finite[0, 12:].any() or not finite[1, 12:].any():
+        if self._is_outside(0) or self._is_outside(1):
             return "the slope is infinite, or does not settle, at the end of the domain"
         return "the numerical derivative does not settle at any step"
 

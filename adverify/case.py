@@ -58,7 +58,9 @@ class Case:
     def sizes(self) -> tuple[float, ...]:
         """How large each input's gradient is for a generic cotangent, where the case's own may cancel to nothing."""
         rng = np.random.default_rng([self.seed, 2])
-        generic = self.subject.vjp(self.arrays, tuple(rng.normal(size=g.shape).astype(g.dtype) for g in self.cotangents))
+        generic = self.subject.vjp(
+            self.arrays, tuple(rng.normal(size=g.shape).astype(g.dtype) for g in self.cotangents)
+        )
         with np.errstate(all="ignore"):
             return tuple(
                 float(np.nan_to_num(max(np.abs(v).max(initial=0.0), np.abs(w).max(initial=0.0))))

@@ -167,7 +167,10 @@ def _choices(op: Any, arguments: Mapping[str, Any] | None) -> list[dict[str, Any
     product = [dict(zip(options, values, strict=True)) for values in itertools.product(*options.values())]
     if len(product) > MAX_ARGUMENTS:
         rng = np.random.default_rng(0)
-        product = [product[0], *(product[i] for i in rng.choice(len(product) - 1, MAX_ARGUMENTS - 1, replace=False) + 1)]
+        product = [
+            product[0],
+            *(product[i] for i in rng.choice(len(product) - 1, MAX_ARGUMENTS - 1, replace=False) + 1),
+        ]
     return product
 
 
@@ -246,7 +249,9 @@ class _Search:
             if self.inputs is not None and (regime is not Regime.ORDINARY or degenerate):
                 continue
             while True:
-                asked = [p for p in properties if (p.regime, p.degenerate) == (regime, degenerate) and p.name not in removed]
+                asked = [
+                    p for p in properties if (p.regime, p.degenerate) == (regime, degenerate) and p.name not in removed
+                ]
                 if not asked:
                     break
                 self._explore(asked, regime, degenerate)

@@ -94,7 +94,8 @@ def infer(
     found = domains or [prober.domain(i, base, fillings, accepted) for i in range(arity)]
     convention = tuple(not domains and prober.reads_one_triangle(i, accepted, fillings) for i in range(arity))
     found = tuple(
-        symmetric if reads and d.structure == "" and d.is_real_line else d for d, reads in zip(found, convention, strict=True)
+        symmetric if reads and d.structure == "" and d.is_real_line else d
+        for d, reads in zip(found, convention, strict=True)
     )
     return Sampling(_pool(accepted), found, prober.scale(base, fillings), convention, signature)
 
@@ -116,7 +117,9 @@ def candidate_shapes(arity: int) -> Iterator[Shapes]:
         yield from (((1, 2, 4, 4),), ((2, 2, 5, 5),), ((2, 1, 3, 1, 2),))
     if arity in (2, 3):
         bias: list[Shape] = [(3,)] if arity == 3 else []
-        yield from ((left, right, *[(2,)] * (arity - 2)) for left, right in itertools.permutations([(2,), (3,), (5,)], 2))
+        yield from (
+            (left, right, *[(2,)] * (arity - 2)) for left, right in itertools.permutations([(2,), (3,), (5,)], 2)
+        )
         yield ((1, 2, 4, 4), (3, 2, 3, 3), *bias)
         yield ((2, 2, 5), (3, 2, 3), *bias)
         yield ((1, 1, 5, 4), (3, 1, 2, 2), *bias)

@@ -32,7 +32,7 @@ class Samples:
     Attributes
     ----------
     phi : ndarray, shape (directions, 2, rungs)
-        At +t and -t.
+        At +t and -t; NaN where forward is not finite, or the step is too short for floats.
     size : ndarray, shape (directions, 2, rungs)
         sum |g| |f| over the outputs that move along the direction: one rounding of forward is `EPS` times this.
     moves : ndarray of bool, shape (directions, outputs)
@@ -80,8 +80,15 @@ def sample(evaluate: Evaluate, x: np.ndarray, g: np.ndarray, directions: np.ndar
         change = outputs - evaluate(x[None])[0]
         moves = (change != 0).any(axis=1, keepdims=True)
         phi = np.where(moves, change, 0.0) @ g
+        phi[np.tile(t, 2) < 8 * _shortest(x, directions)[:, None]] = np.nan
         size = np.where(moves, np.abs(outputs), 0.0) @ np.abs(g)
     return Samples(phi.reshape(shape), size.reshape(shape), moves[:, 0])
+
+
+def _shortest(x: np.ndarray, directions: np.ndarray) -> np.ndarray:
+    """The t of each direction below which some element moves by less than the spacing of floats, so not as asked."""
+    with np.errstate(all="ignore"):
+        return np.asarray(np.where(directions == 0, 0.0, np.spacing(np.abs(x)) / np.abs(directions)).max(axis=1))
 
 
 def central(samples: Samples) -> np.ndarray:
@@ -228,7 +235,17 @@ def plateaus(d: np.ndarray, rounding: np.ndarray, reference: float, side: int) -
         scatter = np.maximum(bars, np.concatenate([bars[1:], bars[-1:]]))
         best = int(scatter.argmin())
         flat = bool((d[start : stop + 1] == 0).all())
-        runs.append(Plateau(float(d[start + best + 1]), 0.0 if flat else float(4 * scatter[best] + EPS * reference * (abs(d[start + best + 1]) <= 1e-6 * reference)), start, stop, flat))
+        runs.append(
+            Plateau(
+                float(d[start + best + 1]),
+                0.0
+                if flat
+                else float(4 * scatter[best] + EPS * reference * (abs(d[start + best + 1]) <= 1e-6 * reference)),
+                start,
+                stop,
+                flat,
+            )
+        )
     return runs
 
 

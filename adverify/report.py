@@ -153,7 +153,9 @@ def _side_by_side(evidence: Evidence) -> list[str]:
 
 def _window(evidence: Evidence) -> tuple[int, tuple[slice, ...]]:
     """Give how many rows the shown part has, and the part: the neighbourhood of the first wrong element."""
-    first = np.unravel_index(int(np.flatnonzero(evidence.wrong)[0]), evidence.wrong.shape) if evidence.wrong.any() else ()
+    first = (
+        np.unravel_index(int(np.flatnonzero(evidence.wrong)[0]), evidence.wrong.shape) if evidence.wrong.any() else ()
+    )
     starts = [max(0, min(int(i) - SHOWN // 2, n - SHOWN)) for i, n in zip(first, evidence.wrong.shape, strict=False)]
     window = tuple(slice(a, a + SHOWN) for a in starts)
     shape = evidence.expected[window].shape

@@ -88,9 +88,7 @@ class Subject:
         self.apply(op, inputs)
         return self.pull_back(op, inputs, cotangents)
 
-    def pull_back(
-        self, op: Function, inputs: Sequence[Variable], cotangents: Sequence[np.ndarray]
-    ) -> tuple[Any, ...]:
+    def pull_back(self, op: Function, inputs: Sequence[Variable], cotangents: Sequence[np.ndarray]) -> tuple[Any, ...]:
         """Call `op.backward` and read what it left on the inputs."""
         self._start()
         try:

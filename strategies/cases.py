@@ -17,9 +17,7 @@ Draw = Callable[[st.SearchStrategy[object]], object]
 
 
 @st.composite
-def arrays(
-    draw: Draw, shape: tuple[int, ...], domain: Domain = real, regime: Regime = Regime.ORDINARY
-) -> np.ndarray:
+def arrays(draw: Draw, shape: tuple[int, ...], domain: Domain = real, regime: Regime = Regime.ORDINARY) -> np.ndarray:
     """Draw an array of a shape, with values from a domain.
 
     Parameters

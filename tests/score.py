@@ -46,7 +46,9 @@ def main(seeds: int = 1) -> int:
     for title, lines in {"missed": missed, "accused": accused, "other reason": elsewhere}.items():
         for line in lines:
             print(f"{title}: {line}")
-    print(f"found {tried['mutants'] - len(missed)} of {tried['mutants']} wrong ops, {len(elsewhere)} for another reason")
+    print(
+        f"found {tried['mutants'] - len(missed)} of {tried['mutants']} wrong ops, {len(elsewhere)} for another reason"
+    )
     print(f"accused {len(accused)} of {tried['controls']} right ops")
     print(f"{cases} cases decided in {time.perf_counter() - start:.0f} s; found by: {dict(found_by.most_common())}")
     return 1 if missed or accused else 0

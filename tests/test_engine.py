@@ -239,7 +239,9 @@ def test_float32_stays_float32():
     assert x.grad.dtype == np.float32
 
 
-@pytest.mark.parametrize(("data", "dtype"), [([1, 2], "f8"), (True, "f8"), (np.float32(1), "f4"), (np.ones(2, "i4"), "f8")])
+@pytest.mark.parametrize(
+    ("data", "dtype"), [([1, 2], "f8"), (True, "f8"), (np.float32(1), "f4"), (np.ones(2, "i4"), "f8")]
+)
 def test_what_is_not_floating_becomes_float64(data, dtype):
     v = variable(data)
     assert v.data.dtype == dtype
@@ -294,7 +296,9 @@ def test_a_gradient_of_the_wrong_shape_is_refused_where_it_is_made():
         def backward(self, x, grad):
             x.grad = x.grad + np.ones((2, 2))
 
-    with pytest.raises(ValueError, match=r"Widens.backward left a gradient of shape \(2, 2\) on an input of shape \(2,\)"):
+    with pytest.raises(
+        ValueError, match=r"Widens.backward left a gradient of shape \(2, 2\) on an input of shape \(2,\)"
+    ):
         Widens()(tensor([1.0, 2.0])).backward()
 
 

@@ -71,13 +71,17 @@ class Power(Binary):
 
 
 class Arctan2(Binary):
-    """The angle of the point (x2, x1) = (y, x), off the origin and the cut along the negative axis."""
+    """The angle of a point whose ordinate is x and whose abscissa is y.
+
+    The derivative does not exist at the origin, where it is set to 0, nor on the cut along the negative axis.
+    """
 
     def value(self, x: np.ndarray, y: np.ndarray) -> Any:
         return np.arctan2(x, y)
 
     def slopes(self, x: np.ndarray, y: np.ndarray) -> tuple[Any, Any]:
         radius = np.hypot(x, y)  # dividing by it twice does not overflow where its square would
+        radius = np.where(radius == 0, 1, radius)
         return y / radius / radius, -(x / radius / radius)
 
 

@@ -44,7 +44,9 @@ class Composition(Property):
         first, second = (_all_outputs(op(*inner)) for _ in range(2))
         for y, z, g in zip(first, second, case.cotangents, strict=True):
             _Sum()(_Scale(4.0)(y), _Scale(-2.0)(y), z).backward(g)
-        evidence = differing(grads(case), [6.0 * np.asarray(v) for v in case.vjp], [x.grad for x in leaves], case.sizes, slack=1e4)
+        evidence = differing(
+            grads(case), [6.0 * np.asarray(v) for v in case.vjp], [x.grad for x in leaves], case.sizes, slack=1e4
+        )
         return violated("in a graph that uses its output twice and the op twice, the leaves' gradient is wrong",
                         *evidence) if evidence else HOLDS  # fmt: skip
 

@@ -17,7 +17,9 @@ class Determinism(Property):
             evidence = differing(output_names(case), case.outputs, case.subject.forward(case.arrays), slack=4)
             if evidence:
                 return violated("forward gives another output for the same input", *evidence)
-            evidence = differing(grads(case), case.vjp, case.subject.vjp(case.arrays, case.cotangents), case.sizes, slack=4)
+            evidence = differing(
+                grads(case), case.vjp, case.subject.vjp(case.arrays, case.cotangents), case.sizes, slack=4
+            )
             if evidence:
                 return violated("backward gives another gradient for the same input", *evidence)
         return HOLDS

@@ -55,7 +55,6 @@ class Gradient(NumericalProperty):
     rule = "backward gives the vector-Jacobian product of forward"
     needs = ("determinism", "purity", "shape")
 
-
     def judge(self, cases: Sequence[Case]) -> Iterator[tuple[Case, Verdict]]:
         """Leave to `special values` what is wrong at such points only."""
         for case, verdict in super().judge(cases):
@@ -134,7 +133,10 @@ def _moved_off(case: Case) -> Case:
     """The case a little way off, where nothing ties."""
     rng = case.rng()
     moved = tuple(
-        a + 0.02 * room_of(a, d) * structured(rng.uniform(-1, 1, a.shape), symmetric if d.structure else d, Regime.ORDINARY)
+        a
+        + 0.02
+        * room_of(a, d)
+        * structured(rng.uniform(-1, 1, a.shape), symmetric if d.structure else d, Regime.ORDINARY)
         for a, d in zip(case.arrays, case.sampling.domains, strict=True)
     )
     return case.at(moved)
@@ -217,9 +219,7 @@ def verdict_of(case: Case, question: Question, findings: Sequence[Finding]) -> V
         return undecided(reasons.most_common(1)[0][0])
     moved = question.directions[decided]
     owner = np.repeat(np.arange(len(case.arrays)), [a.size for a in case.arrays])
-    inputs = frozenset(owner[(moved != 0).any(axis=0)].tolist()) | {
-        i for i, a in enumerate(case.arrays) if not a.size
-    }
+    inputs = frozenset(owner[(moved != 0).any(axis=0)].tolist()) | {i for i, a in enumerate(case.arrays) if not a.size}
     resolution = float(np.median([f.resolution for f in findings if f.status is Status.HOLDS]))
     return Verdict(Status.HOLDS, decided_inputs=inputs, resolution=resolution)
 

@@ -25,12 +25,16 @@ class Linearity(Property):
             return HOLDS
         if any((np.asarray(z) != 0).any() for z in zero):
             nothing = tuple(np.zeros(a.shape) for a in case.arrays)
-            return violated("a cotangent of zero gives a gradient that is not zero", *self._evidence(case, nothing, zero))
+            return violated(
+                "a cotangent of zero gives a gradient that is not zero", *self._evidence(case, nothing, zero)
+            )
         for factor in (-1.0, 1e3, 1e-6):
             scaled = case.subject.vjp(case.arrays, tuple(factor * g for g in case.cotangents))
             evidence = self._evidence(case, tuple(factor * v for v in plain), scaled, factor)
             if evidence:
-                return violated(f"{factor:g} times the cotangent does not give {factor:g} times the gradient", *evidence)
+                return violated(
+                    f"{factor:g} times the cotangent does not give {factor:g} times the gradient", *evidence
+                )
         other = tuple(case.rng().normal(size=g.shape) for g in case.cotangents)
         alone = case.subject.vjp(case.arrays, other)
         both = case.subject.vjp(case.arrays, tuple(g + h for g, h in zip(case.cotangents, other, strict=True)))
@@ -39,9 +43,7 @@ class Linearity(Property):
             return violated("the gradient of a sum of cotangents is not the sum of their gradients", *evidence)
         return HOLDS
 
-    def _evidence(
-        self, case: Case, expected: Arrays, actual: Arrays, factor: float = 1.0
-    ) -> tuple[Evidence, ...]:
+    def _evidence(self, case: Case, expected: Arrays, actual: Arrays, factor: float = 1.0) -> tuple[Evidence, ...]:
         largest = abs(factor) * max(case.sizes, default=0.0)
         found = tuple(
             mismatch(n, e, a, RELATIVE * largest + 1e-290)
@@ -54,8 +56,6 @@ class Linearity(Property):
         """Whether backward amplifies rounding so much that a failure of linearity says nothing."""
         nudged = tuple(a + np.spacing(a) for a in case.arrays)
         near = case.subject.vjp(nudged, case.cotangents)
-        drift = max(
-            (float(np.abs(n - v).max(initial=0.0)) for n, v in zip(near, case.vjp, strict=True)), default=0.0
-        )
+        drift = max((float(np.abs(n - v).max(initial=0.0)) for n, v in zip(near, case.vjp, strict=True)), default=0.0)
         size = max((float(np.abs(v).max(initial=0.0)) for v in case.vjp), default=0.0)
         return drift > 1e-9 * size

@@ -61,7 +61,8 @@ class Precision(Property):
             actual = case.subject.vjp(single, g32)
             expected = case.subject.vjp(double, case.cotangents)
             near = [
-                case.subject.vjp(tuple(np.nextafter(a, np.float32(end)) for a in single), g32) for end in (-np.inf, np.inf)
+                case.subject.vjp(tuple(np.nextafter(a, np.float32(end)) for a in single), g32)
+                for end in (-np.inf, np.inf)
             ]
         except Rejected:
             return HOLDS

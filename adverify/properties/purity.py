@@ -48,7 +48,9 @@ class Purity(Property):
             evidence = differing(output_names(other), other.outputs, again)
             if evidence:
                 return violated("an instance used before gives another output than a new one", *evidence)
-            evidence = differing(grads(other), other.vjp, case.subject.pull_back(op, inputs, other.cotangents), other.sizes)
+            evidence = differing(
+                grads(other), other.vjp, case.subject.pull_back(op, inputs, other.cotangents), other.sizes
+            )
             if evidence:
                 return violated("an instance used before gives another gradient than a new one", *evidence)
         evidence = _unlike(output_names(case), case.outputs, data_of(outputs))

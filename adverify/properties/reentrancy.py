@@ -44,7 +44,9 @@ class Reentrancy(Property):
         case.subject.pull_back(op, inputs, case.cotangents)
         twice = case.subject.pull_back(op, inputs, case.cotangents)
         evidence = differing(grads(case), [2 * np.asarray(v) for v in case.vjp], twice, case.sizes, slack=256)
-        return violated("a second pass over the same graph does not add the same again", *evidence) if evidence else HOLDS
+        return (
+            violated("a second pass over the same graph does not add the same again", *evidence) if evidence else HOLDS
+        )
 
     def _sharing_an_input(self, case: Case) -> Verdict:
         """Two uses that have their first input in common, as a Variable that both may write on."""
