@@ -49,7 +49,7 @@ class Question:
     scale : float
         The typical size of forward's outputs elsewhere: what is lost to rounding inside forward is seen there.
     near : ndarray, shape (2, k, x.size)
-        Points a few ulps away, on the side where all elements grow and on that where they shrink: what is tied stays so.
+        Points a few ulps away, on the side where all elements grow and on that where they shrink; ties stay ties.
     backward : callable
         Gives the gradients that backward claims at such points, NaN where it gives none.
     corner : bool

@@ -75,10 +75,12 @@ class Case:
     def sibling(self) -> Case:
         """The same shapes with other values."""
         domains = self.sampling.domains
-        return self.at(tuple(
-            0.75 * a if d.structure and a.ndim >= 2 else np.ascontiguousarray(np.roll(a.ravel()[::-1], 1)).reshape(a.shape)
-            for a, d in zip(self.arrays, domains, strict=True)
-        ))  # fmt: skip
+        return self.at(
+            tuple(
+                0.75 * a if d.structure and a.ndim >= 2 else np.roll(a.ravel()[::-1], 1).reshape(a.shape)
+                for a, d in zip(self.arrays, domains, strict=True)
+            )
+        )
 
     def rng(self) -> np.random.Generator:
         """Randomness that belongs to the case: the same in each run."""

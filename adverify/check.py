@@ -299,7 +299,7 @@ class _Search:
             self.watch.pause()
 
         strategy = self._strategy(regime, degenerate)
-        test = hypothesis.given(strategy)(judge)
+        test: Any = hypothesis.given(strategy)(judge)
         key = f"{self.report.location}:{self.report.name}:{regime.value}:{degenerate}:{properties[0].name}"
         test.hypothesis.inner_test._hypothesis_internal_add_digest = key.encode()
         if self.seed is not None:

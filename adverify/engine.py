@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import MethodType
 from typing import Any
 
@@ -44,8 +44,10 @@ class Variable:
     requires_grad: bool = False
     back: Callable[[Any], Any] | None = None
 
+    _grad: Any = field(default=None, init=False)  # what `grad` holds, until zeros are asked for
+    _waits: bool = field(default=False, init=False)  # in a pass under way, and not yet visited by it
+
     __array_ufunc__ = None  # so that NumPy leaves `array @ variable` to Variable.__rmatmul__
-    _waits = False  # in a pass under way, and not yet visited by it
 
     def backward(self, grad: Any = 1.0) -> None:
         """Add the gradient of <`grad`, self> to every Variable of the graph that requires it.

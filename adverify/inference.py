@@ -307,7 +307,7 @@ class _Prober:
         return "; ".join(reasons) or "nothing was tried"
 
     def vary(self, accepted: Sequence[Shapes], fillings: Sequence[str]) -> list[Shapes]:
-        """Add what each accepted combination becomes with other sizes: ones, zeros, equal, stretched by broadcasting."""
+        """Add what each accepted combination becomes with other sizes: ones, zeros, equal ones, and broadcasting."""
         seen = dict.fromkeys(accepted)
         rng = np.random.default_rng(1)
         by_dimensions: dict[tuple[int, ...], list[Shapes]] = {}

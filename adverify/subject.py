@@ -130,7 +130,8 @@ def subject_of(op: Any, arguments: Mapping[str, Any]) -> Subject:
         except TypeError as error:
             raise MalformedOp(
                 f"{name} could not be made: {error}. Give its constructor arguments, "
-                f"`check_function({op.__name__}, arguments={{...}})`, or an instance, `check_function({op.__name__}(...))`"
+                f"`check_function({op.__name__}, arguments={{...}})`, or an instance: "
+                f"`check_function({op.__name__}(...))`"
             ) from error
         return Subject(_copier(made), name if arguments else op.__name__, op)
     if isinstance(op, Function):
@@ -176,13 +177,13 @@ def arities(subject: Subject) -> tuple[int, ...]:
 
 def input_names(subject: Subject, arity: int) -> tuple[str, ...]:
     """Name the inputs as `forward` does; ``x0, x1, ...`` for `*variables`."""
-    names = _parameter_names(subject.kind)[:arity]
+    names = _parameter_names(subject.kind.forward)[:arity]
     return names + tuple(f"x{i}" for i in range(len(names), arity))
 
 
 @cache
-def _parameter_names(kind: type[Function]) -> tuple[str, ...]:
-    _, *parameters = inspect.signature(kind.forward).parameters.values()
+def _parameter_names(forward: Callable[..., Any]) -> tuple[str, ...]:
+    _, *parameters = inspect.signature(forward).parameters.values()
     return tuple(p.name for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD))
 
 

@@ -10,6 +10,8 @@ import numpy as np
 
 
 class Status(Enum):
+    """What a property can answer."""
+
     HOLDS = "holds"
     UNDECIDED = "undecided"
     VIOLATED = "violated"
@@ -68,10 +70,12 @@ HOLDS = Verdict(Status.HOLDS)
 
 
 def undecided(reason: str) -> Verdict:
+    """Make the verdict that claims nothing, and says why."""
     return Verdict(Status.UNDECIDED, reason)
 
 
 def violated(reason: str, *evidence: Evidence, exception: BaseException | None = None) -> Verdict:
+    """Make the verdict that a rule is broken, with what shows it."""
     return Verdict(Status.VIOLATED, reason, evidence, exception=exception)
 
 

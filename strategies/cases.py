@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
+from adverify.strategies.values import Regime, decode, structured, table, width
 from hypothesis import strategies as st
 
 from adverify.case import Case
 from adverify.domains import Domain, real
 from adverify.inference import Sampling, Shapes, is_degenerate
-from adverify.strategies.values import Regime, decode, structured, table, width
 from adverify.subject import Arrays, Rejected, Subject
-
-Draw = Callable[[st.SearchStrategy[object]], object]
 
 
 @st.composite
-def arrays(draw: Draw, shape: tuple[int, ...], domain: Domain = real, regime: Regime = Regime.ORDINARY) -> np.ndarray:
+def arrays(
+    draw: st.DrawFn, shape: tuple[int, ...], domain: Domain = real, regime: Regime = Regime.ORDINARY
+) -> np.ndarray:
     """Draw an array of a shape, with values from a domain.
 
     Parameters
@@ -34,12 +34,12 @@ def arrays(draw: Draw, shape: tuple[int, ...], domain: Domain = real, regime: Re
     True
     """
     n = int(np.prod(shape)) * width(regime)
-    return decode(draw(st.binary(min_size=n, max_size=n)), shape, domain, regime)  # type: ignore[arg-type]
+    return decode(draw(st.binary(min_size=n, max_size=n)), shape, domain, regime)
 
 
 @st.composite
 def cases(
-    draw: Draw,
+    draw: st.DrawFn,
     subjects: Sequence[tuple[Subject, Sampling]],
     regime: Regime = Regime.ORDINARY,
     degenerate: bool = False,
@@ -58,26 +58,26 @@ def cases(
     sets : int
         How many sets of values share the structure; shrinks to one.
     """
-    subject, sampling = subjects[draw(st.integers(0, len(subjects) - 1))]  # type: ignore[index]
+    subject, sampling = subjects[draw(st.integers(0, len(subjects) - 1))]
     pool = _pool(sampling, degenerate)
     if not pool:
         return []
     at = draw(st.integers(0, len(pool) - 1))
-    shapes = pool[at]  # type: ignore[index]
+    shapes = pool[at]
     count = draw(st.integers(1, sets))
     seed = draw(st.integers(0, 255))
     size = sum(int(np.prod(s)) for s in shapes) * width(regime)
     modulus = draw(st.sampled_from([256, 2, 3, 5, 16])) if regime is Regime.SPECIAL else 256
-    raw = draw(st.binary(min_size=size * count, max_size=size * count))  # type: ignore[operator]
+    raw = draw(st.binary(min_size=size * count, max_size=size * count))
     if modulus != 256:
-        raw = bytes(b % modulus for b in raw)  # type: ignore[attr-defined, operator]
+        raw = bytes(b % modulus for b in raw)
     mode = draw(st.sampled_from(["one", "scaled", "all"])) if regime is Regime.EXTREME else "all"
-    partner = _partner(subject, sampling, pool, at, seed)  # type: ignore[arg-type]
+    partner = _partner(subject, sampling, pool, at, seed)
     drawn = []
-    for i in range(count):  # type: ignore[call-overload]
-        values = _decode_all(raw[i * size : (i + 1) * size], shapes, sampling, regime)  # type: ignore[index]
-        values = _tempered(values, sampling, mode, seed)  # type: ignore[arg-type]
-        case = _repaired(Case(subject, values, seed, sampling, partner), regime)  # type: ignore[arg-type]
+    for i in range(count):
+        values = _decode_all(raw[i * size : (i + 1) * size], shapes, sampling, regime)
+        values = _tempered(values, sampling, mode, seed)
+        case = _repaired(Case(subject, values, seed, sampling, partner), regime)
         if case is not None:
             drawn.append(case)
     return drawn

@@ -30,8 +30,10 @@ MATRICES = ("symmetric", "positive definite")
 
 _SIMPLE = (1, 2, -1, 3, 0.5, -2, 1.5, -0.5, 4, -3, 2.5, -1.5, 5, 0.25, -4, 6, 0.75, -6, 8, -5, 10, 7, -8, -10)
 _SPECIAL = (0, 1, -1, 2, -0.0, 3, 0.5, -2, -0.5, 4, -3, 6, 1.5, -4, -6, 5)
-_MAGNITUDES = (30, 40, 50, 100, 300, 700, 720, 800, 1e3, 1e4, 1e5, 1e6, 1e8, 1e10, 1e15, 1e20, 1e50, 1e100, 1e160, 1e200,
-               1e-2, 1e-3, 1e-4, 1e-5, 1e-6, 1e-8, 1e-10, 1e-12, 1e-15, 1e-20, 1e-50, 1e-100, 1e-160, 1e-200)  # fmt: skip
+_MAGNITUDES = (
+    *(30, 40, 50, 100, 300, 700, 720, 800, 1e3, 1e4, 1e5, 1e6, 1e8, 1e10, 1e15, 1e20, 1e50, 1e100, 1e160, 1e200),
+    *(1e-2, 1e-3, 1e-4, 1e-5, 1e-6, 1e-8, 1e-10, 1e-12, 1e-15, 1e-20, 1e-50, 1e-100, 1e-160, 1e-200),
+)
 
 
 def decode(raw: bytes, shape: tuple[int, ...], domain: Domain, regime: Regime) -> np.ndarray:
@@ -46,10 +48,7 @@ def decode(raw: bytes, shape: tuple[int, ...], domain: Domain, regime: Regime) -
         Every element lies in it; the array as a whole has its structure.
     regime : Regime
     """
-    if regime is Regime.ORDINARY:
-        index = np.frombuffer(raw, dtype=">u2")
-    else:
-        index = np.frombuffer(raw, dtype=np.uint8)
+    index = np.frombuffer(raw, dtype=">u2" if regime is Regime.ORDINARY else "u1")
     values = table(domain, regime)[index].reshape(shape)
     return structured(values, domain, regime)
 

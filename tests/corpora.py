@@ -23,6 +23,6 @@ def ops(kind: str) -> Iterator[tuple[str, type[Function]]]:
             module = importlib.util.module_from_spec(spec)
             spec.loader.exec_module(module)
             for name, value in list(vars(module).items()):
-                if inspect.isclass(value) and issubclass(value, Function) and value.__module__ == spec.name:
-                    if not name.startswith("_"):
-                        yield f"{root}/{path.stem}::{name}", value
+                is_op = inspect.isclass(value) and issubclass(value, Function) and value.__module__ == spec.name
+                if is_op and not name.startswith("_"):
+                    yield f"{root}/{path.stem}::{name}", value
