@@ -21,12 +21,14 @@ from adverify.isolation import OutOfTime, Watch, isolated
 from adverify.properties import Property, all_properties, dependents
 from adverify.report import Failure, InvalidFunction, Report, Undecided, VerificationError
 from adverify.signatures import Signature
-from adverify.strategies import Regime, cases
+from adverify.strategies.cases import cases, simpler_cases
+from adverify.strategies.values import Regime
 from adverify.subject import MalformedOp, Subject, arities, check_backward_takes, subject_of
 from adverify.verdict import Status, Verdict
 
 MAX_ARGUMENTS = 12
 SHRINK_SECONDS = 3.0
+SIMPLER = 40
 SHARE = {(Regime.ORDINARY, False): 0.5, (Regime.SPECIAL, False): 0.25, (Regime.EXTREME, False): 0.15,
          (Regime.ORDINARY, True): 0.1}  # fmt: skip
 """How the examples are divided among regimes, and degenerate shapes."""
@@ -240,6 +242,7 @@ class _Search:
         self.resolutions: list[float] = []
         self.found: tuple[Property, Case, Verdict] | None = None
         self.found_at = 0.0
+        self.values_only = False
 
     def run(self, properties: Sequence[Property]) -> None:
         regimes = dict.fromkeys((p.regime, p.degenerate) for p in sorted(properties, key=lambda p: list(SHARE).index(
@@ -257,7 +260,7 @@ class _Search:
                 self._explore(asked, regime, degenerate)
                 if self.found is None:
                     break
-                p, case, verdict = self.found
+                p, case, verdict = self._simpler(*self._telling(asked, regime, degenerate), regime, degenerate)
                 self.report.failures.append(Failure(p.name, p.rule, case, verdict))
                 removed |= dependents(p.name)
         moot = {name for f in self.report.failures for name in dependents(f.property) - {f.property}}
@@ -281,8 +284,39 @@ class _Search:
     def _decided_per_subject(self) -> list[set[int]]:
         return [self.decided_inputs.get(id(sampling), set()) for _, sampling in self.subjects]
 
-    def _explore(self, properties: Sequence[Property], regime: Regime, degenerate: bool) -> None:
+    def _telling(
+        self, asked: Sequence[Property], regime: Regime, degenerate: bool
+    ) -> tuple[Property, Case, Verdict]:
+        """Prefer a wrong number to an exception: it says more about what the author meant."""
+        assert self.found is not None
+        p, case, verdict = raised = self.found
+        if verdict.exception is None or not p.judges_gradients:
+            return raised
+        self._explore([p], regime, degenerate, values_only=True)
+        if self.found is None:
+            return raised
+        p, other, wrong = self.found
+        shapes = " and ".join(str(a.shape) for a in case.arrays)
+        aside = f"; and for inputs of shape {shapes}, {verdict.reason}"
+        return p, other, dataclasses.replace(wrong, reason=wrong.reason + aside, aside=aside)
+
+    def _simpler(
+        self, p: Property, case: Case, verdict: Verdict, regime: Regime, degenerate: bool
+    ) -> tuple[Property, Case, Verdict]:
+        """Look for the same failure in simpler shapes: Hypothesis, whose bytes fit one shape, does not get there."""
+        if self.inputs is not None:
+            return p, case, verdict
+        for simpler in itertools.islice(simpler_cases(case, regime, degenerate), SIMPLER):
+            for found, other in p.judge([simpler]):
+                if other.status is Status.VIOLATED and (other.exception is None) == (verdict.exception is None):
+                    return p, found, dataclasses.replace(other, reason=other.reason + verdict.aside, aside=verdict.aside)
+        return p, case, verdict
+
+    def _explore(
+        self, properties: Sequence[Property], regime: Regime, degenerate: bool, values_only: bool = False
+    ) -> None:
         self.found = None
+        self.values_only = values_only
         asked = list(properties)
 
         def judge(drawn: list[Case]) -> None:
@@ -300,7 +334,7 @@ class _Search:
 
         strategy = self._strategy(regime, degenerate)
         test: Any = hypothesis.given(strategy)(judge)
-        key = f"{self.report.location}:{self.report.name}:{regime.value}:{degenerate}:{properties[0].name}"
+        key = f"{self.report.location}:{self.report.name}:{regime.value}:{degenerate}:{properties[0].name}:{values_only}"
         test.hypothesis.inner_test._hypothesis_internal_add_digest = key.encode()
         if self.seed is not None:
             test = hypothesis.seed(self.seed)(test)
@@ -314,12 +348,12 @@ class _Search:
 
     def _ask(self, p: Property, drawn: list[Case]) -> None:
         for case, verdict in p.judge(drawn):
-            if verdict.status is Status.VIOLATED:
+            if verdict.status is Status.VIOLATED and not (self.values_only and verdict.exception is not None):
                 if self.found is None:
                     self.found_at = time.monotonic()
                 self.found = (p, case, verdict)
                 raise _Violation
-            if self.found is None:
+            if self.found is None and not self.values_only:
                 self._count(p, case, verdict)
 
     def _count(self, p: Property, case: Case, verdict: Verdict) -> None:

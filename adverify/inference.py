@@ -176,7 +176,12 @@ def _pool(accepted: Sequence[Shapes]) -> tuple[Shapes, ...]:
             groups.setdefault(tuple(len(s) for s in shapes), []).append(shapes)
     share = max(6, POOL // max(1, len(groups)))
     kept = [shapes for group in groups.values() for shapes in _spread(group, share)]
-    return tuple(sorted(kept, key=lambda s: (elements(s), s)))
+    return tuple(sorted(kept, key=_simplicity))
+
+
+def _simplicity(shapes: Shapes) -> tuple[bool, int, Shapes]:
+    """What a person would call simple: nothing above matrices, few elements."""
+    return max(map(len, shapes)) > 2, elements(shapes), shapes
 
 
 def _spread(group: list[Shapes], share: int) -> list[Shapes]:

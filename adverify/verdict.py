@@ -56,6 +56,8 @@ class Verdict:
         The typical relative error bar of what was decided.
     exception : BaseException, optional
         What the op raised, if that is the violation.
+    aside : str
+        The part of the reason that is about other inputs than the case's.
     """
 
     status: Status
@@ -64,6 +66,7 @@ class Verdict:
     decided_inputs: frozenset[int] = frozenset()
     resolution: float = 0.0
     exception: BaseException | None = field(default=None, compare=False)
+    aside: str = ""
 
 
 HOLDS = Verdict(Status.HOLDS)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 import numpy as np
 from adverify.strategies.values import Regime, decode, structured, table, width
@@ -112,6 +113,27 @@ def _is_bare(shapes: Shapes) -> bool:
     """Whether an input is empty, or none has two elements: shapes that the degenerate cases are made of."""
     sizes = [int(np.prod(s)) for s in shapes]
     return 0 in sizes or max(sizes) < 2
+
+
+def simpler_cases(case: Case, regime: Regime, degenerate: bool) -> Iterator[Case]:
+    """Give cases of simpler shapes than a case has: first of the simplest values, then of distinct, then of any.
+
+    Parameters
+    ----------
+    case : Case
+    regime : Regime
+    degenerate : bool
+        As the case was drawn with.
+    """
+    pool = list(_pool(case.sampling, degenerate))
+    shapes = tuple(a.shape for a in case.arrays)
+    for simpler in pool[: pool.index(shapes)] if shapes in pool else []:
+        size = sum(int(np.prod(s)) for s in simpler)
+        for index in (np.zeros(size), np.arange(size), 100 + 37 * np.arange(size)):
+            raw = index.astype(">u2" if width(regime) == 2 else "u1").tobytes()
+            made = replace(case, arrays=_decode_all(raw, simpler, case.sampling, regime), partner=None)
+            if _is_taken(made):
+                yield made
 
 
 def _decode_all(raw: bytes, shapes: Shapes, sampling: Sampling, regime: Regime) -> Arrays:

@@ -238,7 +238,7 @@ def _accusation(case: Case, question: Question, findings: Sequence[Finding], wro
         worst = findings[next(i for i in wrong if np.count_nonzero(question.directions[i]) == 1)]
         j = int(np.flatnonzero(flagged)[0])
         where = _element(case, j)
-        between = "" if worst.low == worst.high else (
+        between = "" if worst.high - worst.low <= 0.01 * abs(worst.expected) else (
             f", where any slope from {worst.low / question.directions[wrong[0], j]:.6g} to "
             f"{worst.high / question.directions[wrong[0], j]:.6g} would be right")  # fmt: skip
         return violated(f"{where} is {question.v[j]:.6g} and should be {expected[j]:.6g}{between}", *evidence)

@@ -1,0 +1,387 @@
+"""check_function at its borders: what it infers, what it refuses, and how it leaves the process."""
+
+import random
+import sys
+import threading
+import time
+import warnings
+
+import hypothesis
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from adverify import (
+    Function,
+    InvalidFunction,
+    Report,
+    Undecided,
+    VerificationError,
+    check_function,
+    variable,
+)
+from adverify.domains import Domain, interval, positive
+
+
+class Elementwise(Function):
+    """An op made of a value and a slope."""
+
+    def value(self, x):
+        return np.sin(x)
+
+    def slope(self, x):
+        return np.cos(x)
+
+    def forward(self, x):
+        return variable(self.value(x.data))
+
+    def backward(self, x, grad):
+        x.grad += grad * self.slope(x.data)
+
+
+class Wrong(Elementwise):
+    def slope(self, x):
+        return -np.cos(x)
+
+
+def test_a_right_op_gives_a_report():
+    report = check_function(Elementwise)
+    assert isinstance(report, Report)
+    assert report.ok
+    assert report.cases >= 50
+    assert report.undecided == 0
+    assert report.failures == []
+    assert "verified" in str(report)
+
+
+def test_a_wrong_op_raises_with_everything_a_person_needs():
+    with pytest.raises(VerificationError) as caught:
+        check_function(Wrong)
+    assert isinstance(caught.value, AssertionError)
+    failure = caught.value.report.failures[0]
+    assert failure.property == "gradient"
+    text = str(caught.value)
+    assert text.splitlines()[0].startswith("Wrong: wrong gradient: x.grad[0] is -")
+    for part in ("Falsifying example", "expected", "actual", "error bar", "test_check_function.py"):
+        assert part in text
+
+
+def test_the_falsifying_example_runs_and_shows_the_failure():
+    with pytest.raises(VerificationError) as caught:
+        check_function(Wrong)
+    names = {"np": np, "variable": variable, "Wrong": Wrong}
+    exec(str(caught.value.report.failures[0].case), names)
+    assert not np.allclose(names["x"].grad, np.cos(names["x"].data))
+
+
+def test_failures_shrink_to_simple_numbers():
+    with pytest.raises(VerificationError) as caught:
+        check_function(Wrong)
+    (x,) = caught.value.report.failures[0].case.arrays
+    assert x.tolist() == [1.0, 1.0]
+
+
+def test_a_seed_makes_a_run_repeatable():
+    def found():
+        with pytest.raises(VerificationError) as caught:
+            check_function(Wrong, seed=3)
+        return str(caught.value)
+
+    assert found() == found()
+
+
+@pytest.mark.parametrize("what", [3, "MyOp", None, dict, np.sin, Function()])
+def test_what_is_no_op_is_refused(what):
+    with pytest.raises(InvalidFunction):
+        check_function(what)
+
+
+def test_a_missing_constructor_argument_is_named():
+    class Needs(Elementwise):
+        def __init__(self, alpha):
+            self.alpha = alpha
+
+    with pytest.raises(InvalidFunction, match=r"Needs\(\) could not be made: .*'alpha'.*arguments="):
+        check_function(Needs)
+    assert check_function(Needs(2.0)).ok
+    assert check_function(Needs, arguments={"alpha": [1.0, 2.0]}).ok
+    assert check_function(Needs, arguments={"alpha": st.floats(0, 1)}).ok
+
+
+def test_a_forward_that_returns_no_variable_is_named():
+    class Raw(Elementwise):
+        def forward(self, x):
+            return np.sin(x.data)
+
+    with pytest.raises(InvalidFunction, match=r"Raw.forward returned a ndarray; end it with `return variable"):
+        check_function(Raw)
+
+
+def test_integer_outputs_are_named():
+    class Rounds(Elementwise):
+        def forward(self, x):
+            y = variable(x.data)
+            y.data = np.rint(x.data).astype(int)
+            return y
+
+    with pytest.raises(InvalidFunction, match=r"Rounds.forward returned int64 data, which has no gradient"):
+        check_function(Rounds)
+
+
+def test_a_backward_of_the_wrong_arity_is_named():
+    class Short(Elementwise):
+        def backward(self, grad):
+            pass
+
+    with pytest.raises(InvalidFunction, match=r"Short.backward cannot be called with \(x, grad\)"):
+        check_function(Short)
+
+
+def test_a_forward_that_always_raises_is_undecided_and_says_what_helps():
+    class Never(Elementwise):
+        def forward(self, x):
+            raise RuntimeError("never works")
+
+    with pytest.raises(Undecided, match=r"no input that was tried suits forward: .*never works.*signature=.*domain="):
+        check_function(Never)
+
+
+def test_a_forward_that_is_nan_everywhere_is_undecided():
+    class Nan(Elementwise):
+        def value(self, x):
+            return x * np.nan
+
+    with pytest.raises(Undecided, match="NaN"):
+        check_function(Nan)
+
+
+def test_a_backward_that_raises_fails_with_that_said():
+    class Raises(Elementwise):
+        def backward(self, x, grad):
+            raise ZeroDivisionError("deep inside")
+
+    with pytest.raises(VerificationError, match="ZeroDivisionError: deep inside") as caught:
+        check_function(Raises)
+    assert not isinstance(caught.value, Undecided)
+
+
+def test_noise_is_undecided_not_accused():
+    class Noisy(Elementwise):
+        """Forward is dominated by a deterministic hash of its input."""
+
+        def value(self, x):
+            return np.sin(x) + 10 * (np.modf(np.sin(1e13 * x) * 1e5)[0])
+
+    with pytest.raises(Undecided) as caught:
+        check_function(Noisy)
+    assert caught.value.report.undecided > caught.value.report.cases
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "closed"), [(0, np.inf, False), (-1, 1, True), (3, np.inf, True), (-np.inf, 5, False), (2, 7, False)]
+)
+def test_a_bounded_domain_is_located(low, high, closed):
+    class Bounded(Elementwise):
+        def forward(self, x):
+            inside = (x.data >= low) & (x.data <= high) if closed else (x.data > low) & (x.data < high)
+            return variable(np.where(inside, np.sin(x.data), np.nan))
+
+    report = check_function(Bounded)
+    (domain,) = {s for s in report.inferred}
+    expected = Domain(low, high, closed and np.isfinite(low), closed and np.isfinite(high))
+    assert domain.endswith(f"values: {expected}")
+
+
+def test_hints_win_over_inference():
+    class Log(Elementwise):
+        domain = interval(1, 2)
+
+        def value(self, x):
+            return np.where((x > 1) & (x < 2), np.log(x), 1e3)  # wrong outside, but nobody asks there
+
+        def slope(self, x):
+            return 1 / x
+
+    assert "values: (1, 2)" in check_function(Log).inferred[0]
+    with pytest.raises(VerificationError):
+        check_function(Log, domain=positive)
+
+
+def test_a_signature_is_taken():
+    class Product(Function):
+        signature = "(m,k),(k,n)->(m,n)"
+
+        def forward(self, x, y):
+            return variable(x.data @ y.data)
+
+        def backward(self, x, y, grad):
+            from adverify.ops.broadcasting import unbroadcast
+
+            x.grad += unbroadcast(grad @ np.swapaxes(y.data, -1, -2), x.data.shape)
+            y.grad += unbroadcast(np.swapaxes(x.data, -1, -2) @ grad, y.data.shape)
+
+    assert check_function(Product).ok
+    with pytest.raises(ValueError, match=r"signature 'm,k->m' is not of the form"):
+        check_function(Product, signature="m,k->m")
+
+
+def test_given_inputs_are_used_as_they_are():
+    seen = []
+
+    class Looks(Elementwise):
+        def value(self, x):
+            seen.append(x.copy())
+            return np.sin(x)
+
+    assert check_function(Looks, inputs=[[0.25, 0.5]]).ok
+    assert any(np.array_equal(x, [0.25, 0.5]) for x in seen)
+    assert check_function(Looks, inputs=st.tuples(st.just(np.array([1.0, 2.0])))).ok
+
+
+def test_excluded_properties_are_not_checked():
+    class Overwrites(Elementwise):
+        def backward(self, x, grad):
+            x.grad = grad * np.cos(x.data)
+
+    with pytest.raises(VerificationError):
+        check_function(Overwrites)
+    left = {"accumulation", "aliasing", "reentrancy", "composition"}
+    assert check_function(Overwrites, exclude=left).ok
+    with pytest.raises(ValueError, match=r"unknown properties \['accumulate'\]; there are \['accumulation'"):
+        check_function(Overwrites, exclude=["accumulate"])
+
+
+@pytest.mark.parametrize(("argument", "value"), [("max_examples", 0), ("time_limit", 0)])
+def test_wrong_numbers_are_refused(argument, value):
+    with pytest.raises(ValueError, match=argument.replace("_", " ") + "|" + argument):
+        check_function(Elementwise, **{argument: value})
+
+
+@pytest.mark.parametrize("sleeps", [True, False])
+def test_an_op_that_hangs_is_stopped(sleeps):
+    class Hangs(Elementwise):
+        def backward(self, x, grad):
+            while True:
+                if sleeps:
+                    time.sleep(60)
+
+    start = time.monotonic()
+    with pytest.raises(Undecided, match=r"a call took longer than 0.5 seconds"):
+        check_function(Hangs, time_limit=0.5)
+    assert time.monotonic() - start < 20
+
+
+def test_an_op_that_hangs_in_another_thread_is_stopped():
+    class Spins(Elementwise):
+        def backward(self, x, grad):
+            while True:
+                pass
+
+    caught = []
+
+    def work():
+        try:
+            check_function(Spins, time_limit=0.5)
+        except Undecided as error:
+            caught.append(error)
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    thread.join(timeout=30)
+    assert len(caught) == 1
+
+
+def test_an_op_that_recurses_is_judged():
+    class Recurses(Elementwise):
+        def backward(self, x, grad):
+            self.backward(x, grad)
+
+    with pytest.raises(VerificationError, match="RecursionError"):
+        check_function(Recurses)
+
+
+def test_a_rude_op_is_judged_and_the_process_left_as_it_was(capsys):
+    class Rude(Elementwise):
+        def value(self, x):
+            print("hello")
+            warnings.warn("watch out", stacklevel=1)
+            np.seterr(all="raise")
+            np.random.seed(0)  # noqa: NPY002
+            random.seed(0)
+            return np.sin(x)
+
+    errors, state, legacy = np.geterr(), random.getstate(), np.random.get_state()  # noqa: NPY002
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert check_function(Rude).ok
+    assert np.geterr() == errors
+    assert random.getstate() == state
+    assert np.array_equal(np.random.get_state()[1], legacy[1])  # noqa: NPY002
+    assert capsys.readouterr().out == ""
+
+
+@given(st.just(0))
+@hypothesis.settings(max_examples=1)
+def test_it_runs_inside_a_hypothesis_test(zero):
+    assert check_function(Elementwise, max_examples=5).ok
+
+
+def test_a_failure_is_stored_and_replayed_first(tmp_path):
+    from hypothesis.database import DirectoryBasedExampleDatabase
+
+    class Rare(Elementwise):
+        calls = 0
+
+        def slope(self, x):
+            type(self).calls += 1
+            return np.cos(x) * np.where(np.abs(x) > 9.9, 1.001, 1.0)
+
+    database = DirectoryBasedExampleDatabase(tmp_path)
+    hypothesis.settings.register_profile("replay", database=database, max_examples=300)
+    previous = hypothesis.settings.get_current_profile_name()
+    hypothesis.settings.load_profile("replay")
+    try:
+        with pytest.raises(VerificationError):
+            check_function(Rare)
+        assert any(tmp_path.rglob("*"))
+        Rare.calls = 0
+        with pytest.raises(VerificationError):
+            check_function(Rare, max_examples=1)
+    finally:
+        hypothesis.settings.load_profile(previous)
+
+
+def test_optional_and_variable_inputs_are_inferred():
+    class Scale(Function):
+        def forward(self, x, weight=None):
+            if weight is not None and weight.data.shape != x.data.shape:
+                raise ValueError("weight and x are alike")
+            return variable(x.data * (1.0 if weight is None else weight.data))
+
+        def backward(self, x, *rest):
+            *weight, grad = rest
+            x.grad += grad * (weight[0].data if weight else 1.0)
+            for w in weight:
+                w.grad += grad * x.data
+
+    report = check_function(Scale)
+    assert [text.split(" of ")[0] for text in report.inferred] == ["1 input", "2 inputs"]
+
+    class Total(Function):
+        def forward(self, *xs):
+            return variable(sum(x.data.sum() for x in xs))
+
+        def backward(self, *xs_and_grad):
+            *xs, grad = xs_and_grad
+            for x in xs:
+                x.grad += grad
+
+    assert len(check_function(Total).inferred) == 3
+
+
+def test_importing_adverify_imports_no_optional_library():
+    import subprocess
+
+    code = "import sys, adverify; print([m for m in ('pytest', 'matplotlib', 'mpmath', 'jinja2') if m in sys.modules])"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "[]\n"
