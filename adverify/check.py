@@ -13,6 +13,7 @@ import hypothesis
 import numpy as np
 from hypothesis import HealthCheck, Phase, Verbosity
 from hypothesis import strategies as st
+from hypothesis.control import _current_build_context
 
 from adverify.case import Case
 from adverify.domains import Domain
@@ -109,8 +110,11 @@ def check_function(
         except MalformedOp as error:
             report.obstacle = str(error)
             failed: type[VerificationError] = InvalidFunction
-        except (NothingFits, OutOfTime) as error:
+        except NothingFits as error:
             report.obstacle = str(error)
+            failed = Undecided
+        except OutOfTime:
+            report.obstacle = f"a call took longer than {time_limit:g} seconds; time_limit=... allows more"
             failed = Undecided
         else:
             report.obstacle = "" if report.failures or "gradient" in excluded else search.obstacle()
@@ -273,8 +277,10 @@ class _Search:
         help_ = "a narrower domain=..., or inputs=[...] at which it is smooth, may help"
         if not self.report.cases + self.report.undecided:
             return f"nothing could be tried: forward refuses what was drawn; say what suits it with {help_}"
-        if self.report.cases * 10 < self.report.undecided or not self.report.cases:
-            return f"only {self.report.cases} cases could be decided and {self.report.undecided} not ({why}); {help_}"
+        ordinary = self.report.verdicts.get("gradient", Counter())
+        decided, not_decided = ordinary[Status.HOLDS.value], ordinary[Status.UNDECIDED.value]
+        if decided * 3 < not_decided or not self.report.cases:
+            return f"at ordinary values {decided} gradients could be decided and {not_decided} not ({why}); {help_}"
         for (subject, sampling), decided in zip(self.subjects, self._decided_per_subject(), strict=True):
             missing = set(range(sampling.arity)) - decided
             if missing and self.asked_inputs.get(id(sampling), 0) >= 3:
@@ -333,13 +339,15 @@ class _Search:
             self.watch.pause()
 
         strategy = self._strategy(regime, degenerate)
-        test: Any = hypothesis.given(strategy)(judge)
+        with _current_build_context.with_value(None):  # a check inside a user's own @given is no accident
+            test: Any = hypothesis.given(strategy)(judge)
         key = f"{self.report.location}:{self.report.name}:{regime.value}:{degenerate}:{properties[0].name}:{values_only}"
         test.hypothesis.inner_test._hypothesis_internal_add_digest = key.encode()
         if self.seed is not None:
             test = hypothesis.seed(self.seed)(test)
         try:
-            self._settings(max(1, round(self.max_examples * SHARE[regime, degenerate])))(test)()
+            with _current_build_context.with_value(None):
+                self._settings(max(1, round(self.max_examples * SHARE[regime, degenerate])))(test)()
         except (_Violation, _ShrunkLongEnough, hypothesis.errors.Flaky):
             if self.found is None:
                 raise

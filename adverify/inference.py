@@ -179,9 +179,9 @@ def _pool(accepted: Sequence[Shapes]) -> tuple[Shapes, ...]:
     return tuple(sorted(kept, key=_simplicity))
 
 
-def _simplicity(shapes: Shapes) -> tuple[bool, int, Shapes]:
+def _simplicity(shapes: Shapes) -> tuple[bool, int, int, Shapes]:
     """What a person would call simple: nothing above matrices, few elements."""
-    return max(map(len, shapes)) > 2, elements(shapes), shapes
+    return max(map(len, shapes)) > 2, elements(shapes), sum(map(len, shapes)), shapes
 
 
 def _spread(group: list[Shapes], share: int) -> list[Shapes]:

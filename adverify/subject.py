@@ -123,6 +123,10 @@ def subject_of(op: Any, arguments: Mapping[str, Any]) -> Subject:
     TypeError
         If `op` is neither, or needs constructor arguments that were not given.
     """
+    missing = [name for name in ("forward", "backward") if not callable(getattr(op, name, None))]
+    kind = op if isinstance(op, type) else type(op)
+    if issubclass(kind, Function) and missing:
+        raise MalformedOp(f"{kind.__name__} defines no {' and no '.join(missing)}; an op needs forward and backward")
     if isinstance(op, type) and issubclass(op, Function):
         name = f"{op.__name__}({', '.join(f'{k}={v!r}' for k, v in arguments.items())})"
         try:

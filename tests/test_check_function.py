@@ -50,7 +50,7 @@ def test_a_right_op_gives_a_report():
     assert isinstance(report, Report)
     assert report.ok
     assert report.cases >= 50
-    assert report.undecided == 0
+    assert report.undecided <= report.cases // 10
     assert report.failures == []
     assert "verified" in str(report)
 
