@@ -32,6 +32,9 @@ ABSORBED = 1e12
 ABSORBED_WHOLLY = 1e30
 """A ratio at which nothing is kept, so that even the derivative's size cannot be told."""
 
+STRUCTURE = 0.05
+"""The length below which forward is taken to have no structure that a derivative at longer steps would miss."""
+
 
 @dataclass(frozen=True)
 class Question:
@@ -48,6 +51,8 @@ class Question:
         How far each element may move.
     scale : float
         The typical size of forward's outputs elsewhere: what is lost to rounding inside forward is seen there.
+    noise : float
+        The roughness of forward at usual points: what it rounds inside, which its output does not show.
     near : ndarray, shape (2, k, x.size)
         Points a few ulps away, on the side where all elements grow and on that where they shrink; ties stay ties.
     backward : callable
@@ -63,6 +68,7 @@ class Question:
     directions: np.ndarray
     room: np.ndarray
     scale: float
+    noise: float
     near: np.ndarray
     backward: Callable[[np.ndarray], np.ndarray]
     corner: bool = False
@@ -214,7 +220,7 @@ class _View:
     def _floor(self) -> float:
         """What rounding inside forward hides where its output happens to be small."""
         g = np.abs(self.q.g)
-        hidden = self.q.scale * float(g.max(initial=0.0))
+        hidden = max(self.q.scale, self.q.noise / EPS) * float(g.max(initial=0.0))
         if not np.nan_to_num(self.phi).any():
             hidden = max(hidden, float(g @ np.nan_to_num(np.abs(self.q.evaluate(self.q.x[None])[0]))))
         return 16 * EPS * hidden + 1e-300
@@ -234,20 +240,20 @@ class _View:
         low, high = min(p.value for p in seen), max(p.value for p in seen)
         if len(self.centre) == 1 and abs(high - low) <= COARSE * max(abs(high), abs(low)):
             low = high = best.value
-        return self._accuse(low, high, best.error, best.coarsest, "")
+        return self._accuse(low, high, best.error, [best], "")
 
     def _at_kink(self, right: Plateau, left: Plateau) -> Finding:
         low, high = sorted((right.value, left.value))
         if self._is_plausible_below(right) or self._is_plausible_below(left):
             return Finding(Status.UNDECIDED, "the numerical derivative does not settle at any step")
-        return self._accuse(low, high, right.error + left.error, min(right.coarsest, left.coarsest), "kink")
+        return self._accuse(low, high, right.error + left.error, [right, left], "kink")
 
     def _at_edge(self, right: Plateau | None, left: Plateau | None) -> Finding:
         """One side decides if the other leaves the domain; at a jump there is nothing to agree with."""
         side, other = (right, 1) if right is not None else (left, 0)
         if side is None or not self._is_outside(other):
             return Finding(Status.UNDECIDED, "forward jumps at the point, or next to it")
-        return self._accuse(side.value, side.value, side.error, side.coarsest, "edge")
+        return self._accuse(side.value, side.value, side.error, [side], "edge")
 
     def _is_outside(self, side: int) -> bool:
         """Whether forward is not defined on one side of the point, however near."""
@@ -262,8 +268,9 @@ class _View:
             fits = np.abs(finer - self.actual) <= noise + 0.01 * abs(self.actual)
         return bool((fits[:-2] & fits[1:-1] & fits[2:]).any()) if fits.size > 2 else False
 
-    def _accuse(self, low: float, high: float, error: float, coarsest: int, where: str) -> Finding:
+    def _accuse(self, low: float, high: float, error: float, seen: Sequence[Plateau], where: str) -> Finding:
         """Accuse if nothing excuses; `low` and `high` bound the slopes seen."""
+        coarsest, finest = min(p.coarsest for p in seen), min(p.finest for p in seen)
         if not np.isfinite(self.actual):
             excuse = self._excuse(ABSORBED_WHOLLY) or self._cancels()
             return Finding(Status.UNDECIDED if excuse else Status.VIOLATED, excuse or where, low, high, error)
@@ -275,7 +282,7 @@ class _View:
         if self._outside(low, high, error) and (self.q.corner or where == "kink" or low != high):
             low, high, error = self._nearby(low, high, error)
         if self._outside(low, high, error):
-            excuse = self._excuse(ABSORBED)
+            excuse = self._excuse(ABSORBED) or self._unresolved(finest)
             return Finding(Status.UNDECIDED if excuse else Status.VIOLATED, excuse or where, low, high, error)
         if where == "kink" or low == high:
             return Finding(Status.HOLDS, where, low, high, error)
@@ -286,15 +293,25 @@ class _View:
         size = np.abs(self.q.x[self.q.x != 0])
         if size.size and size.max() > absorbed * size.min():
             return "the magnitudes are so far apart that forward loses the small ones"
-        moved = np.flatnonzero(self.direction)
-        if (np.abs(self.q.x[moved]) > 1e9).all():
-            usual = np.array(self.q.x)
-            usual[moved] = 1.37
-            points = usual + 0.01 * np.sign(np.abs(self.direction)) * np.linspace(-1, 1, 9)[:, None]
-            outputs = self.q.evaluate(points)
-            if self.actual == 0 and (outputs == outputs[:1]).all():
-                return "forward is a staircase, whose steps are too small to be seen at this magnitude"
         return ""
+
+    def _unresolved(self, finest: int) -> str:
+        """Say that structure of the usual size, such as a period or a step, is too small to be seen where x is huge."""
+        reach = float(np.abs(self.direction).max()) * 2.0**-finest
+        if reach <= STRUCTURE or self._is_scale_free():
+            return ""
+        return "at this magnitude floats are too coarse for what forward may do between them"
+
+    def _is_scale_free(self) -> bool:
+        """Whether forward has no length of its own: f(x / 2**k) is f(x) times a power of two, down to usual sizes."""
+        exponent = max(1, int(np.log2(np.abs(self.q.x).max())))
+        shrunk = np.ldexp(self.q.x, -np.linspace(0, exponent, 5).astype(int)[:, None])
+        size = np.abs(self.q.evaluate(shrunk)) @ np.abs(self.q.g)
+        if not (np.isfinite(size) & (size > 0)).all():
+            return False
+        degree = np.log2(size[0] / size[-1]) / exponent
+        drops = np.log2(size / size[0]) + degree * np.linspace(0, exponent, 5).astype(int)
+        return bool(np.abs(drops).max() < 1e-9)
 
     def _cancels(self) -> str:
         """Say that infinite slopes of several outputs cancel, by asking again with weights that do not cancel."""
@@ -336,15 +353,14 @@ class _View:
         t = 2.0**-27
         with np.errstate(all="ignore"):
             ahead = self.q.evaluate(points + t * self.direction)
-            slopes = (ahead - self.q.evaluate(points - t * self.direction)) @ self.q.g / (2 * t)
-            size = np.abs(ahead) @ np.abs(self.q.g)
-        finite = np.isfinite(slopes)
-        slopes = slopes[finite]
-        if not slopes.size:
+            slopes = (ahead - self.q.evaluate(points - t * self.direction)) * self.q.g / (2 * t)
+        finite = np.isfinite(slopes).all(axis=1)
+        if not finite.any():
             return low, high, error
-        low, high = min(low, slopes.min()), max(high, slopes.max())
-        spread = 1e-3 * max(abs(low), abs(high)) + 8 * EPS * size[finite].max() / t
-        return float(low), float(high), error + float(spread)
+        # Outputs have kinks independently of each other, in more combinations than points can show.
+        slopes, size = slopes[finite], float((np.abs(ahead[finite]) @ np.abs(self.q.g)).max())
+        low, high = min(low, float(slopes.min(axis=0).sum())), max(high, float(slopes.max(axis=0).sum()))
+        return low, high, error + 1e-3 * max(abs(low), abs(high)) + 8 * EPS * size / t
 
     def _why_nothing(self) -> str:
         if not np.isfinite(self.phi).any():

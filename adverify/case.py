@@ -56,16 +56,14 @@ class Case:
 
     @cached_property
     def sizes(self) -> tuple[float, ...]:
-        """How large each input's gradient is for a generic cotangent, where the case's own may cancel to nothing."""
+        """How large gradients are for a generic cotangent: for the case's own they may cancel to nothing."""
         rng = np.random.default_rng([self.seed, 2])
         generic = self.subject.vjp(
             self.arrays, tuple(rng.normal(size=g.shape).astype(g.dtype) for g in self.cotangents)
         )
-        with np.errstate(all="ignore"):
-            return tuple(
-                float(np.nan_to_num(max(np.abs(v).max(initial=0.0), np.abs(w).max(initial=0.0))))
-                for v, w in zip(self.vjp, generic, strict=True)
-            )
+        largest = max(_largest(self.vjp), _largest(generic))
+        natural = _largest(self.outputs) / max(1.0, _largest(self.arrays))
+        return (max(largest, natural),) * len(self.arrays)
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -99,6 +97,11 @@ class Case:
         grad = ", ".join(literal(g) for g in self.cotangents)
         lines += [f"op.backward({inputs}, {grad if len(self.cotangents) == 1 else f'({grad})'})"]
         return "\n".join(lines)
+
+
+def _largest(arrays: Arrays) -> float:
+    sizes = [float(np.abs(a).max(initial=0.0)) for a in arrays]
+    return max((s for s in sizes if np.isfinite(s)), default=0.0)
 
 
 def literal(array: np.ndarray) -> str:

@@ -30,6 +30,8 @@ from adverify.verdict import Status, Verdict
 MAX_ARGUMENTS = 12
 SHRINK_SECONDS = 3.0
 SIMPLER = 40
+BUDGET_SECONDS = 8.0
+"""For a slow op fewer cases are judged; what was decided is in the report."""
 SHARE = {(Regime.ORDINARY, False): 0.5, (Regime.SPECIAL, False): 0.25, (Regime.EXTREME, False): 0.15,
          (Regime.ORDINARY, True): 0.1}  # fmt: skip
 """How the examples are divided among regimes, and degenerate shapes."""
@@ -221,7 +223,7 @@ def _domains(domain: Domain | Sequence[Domain] | None, arity: int) -> tuple[Doma
 def _given(inputs: Any, arity: int) -> Sampling:
     """What is known of inputs that the caller gives: nothing, but that they are to be used as they are."""
     shapes = () if isinstance(inputs, st.SearchStrategy) else (tuple(np.shape(a) for a in inputs),)
-    return Sampling(shapes, (Domain(),) * arity, 0.0, (False,) * arity, given=True)
+    return Sampling(shapes, (Domain(),) * arity, 0.0, 0.0, (False,) * arity, given=True)
 
 
 class _Violation(Exception):
@@ -315,7 +317,8 @@ class _Search:
         for simpler in itertools.islice(simpler_cases(case, regime, degenerate), SIMPLER):
             for found, other in p.judge([simpler]):
                 if other.status is Status.VIOLATED and (other.exception is None) == (verdict.exception is None):
-                    return p, found, dataclasses.replace(other, reason=other.reason + verdict.aside, aside=verdict.aside)
+                    other = dataclasses.replace(other, reason=other.reason + verdict.aside, aside=verdict.aside)
+                    return p, found, other
         return p, case, verdict
 
     def _explore(
@@ -324,10 +327,14 @@ class _Search:
         self.found = None
         self.values_only = values_only
         asked = list(properties)
+        share = SHARE[regime, degenerate] * self.max_examples / 100
+        enough = time.monotonic() + BUDGET_SECONDS * max(share, SHARE[regime, degenerate])
 
         def judge(drawn: list[Case]) -> None:
             if self.found is not None and time.monotonic() - self.found_at > SHRINK_SECONDS:
                 raise _ShrunkLongEnough
+            if self.found is None and time.monotonic() > enough:
+                return
             for p in [self.found[0]] if self.found is not None else list(asked):
                 try:
                     self._ask(p, drawn)
@@ -341,7 +348,8 @@ class _Search:
         strategy = self._strategy(regime, degenerate)
         with _current_build_context.with_value(None):  # a check inside a user's own @given is no accident
             test: Any = hypothesis.given(strategy)(judge)
-        key = f"{self.report.location}:{self.report.name}:{regime.value}:{degenerate}:{properties[0].name}:{values_only}"
+        place = f"{self.report.location}:{self.report.name}"
+        key = f"{place}:{regime.value}:{degenerate}:{properties[0].name}:{values_only}"
         test.hypothesis.inner_test._hypothesis_internal_add_digest = key.encode()
         if self.seed is not None:
             test = hypothesis.seed(self.seed)(test)

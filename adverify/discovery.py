@@ -25,7 +25,7 @@ def functions_in(module: ModuleType) -> Iterator[type[Function]]:
     """
     for name in [module.__name__, *_below(module)]:
         found = importlib.import_module(name)
-        for attribute, value in vars(found).items():
+        for attribute, value in list(vars(found).items()):
             if not attribute.startswith("_") and _is_op(value) and value.__module__ == name:
                 yield value
 

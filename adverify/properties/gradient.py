@@ -119,7 +119,8 @@ def question_of(case: Case) -> Question | None:
     corner = _is_special(x)
     ulps = np.array([1.0, 2.0, 3.0])[:, None] * np.spacing(np.abs(x)) * np.sign(x)
     directions = directions_of(case, x, v, room, corner)
-    return Question(evaluate, x, g, v, directions, room, case.sampling.scale, x + np.stack([ulps, -ulps]), backward,
+    return Question(evaluate, x, g, v, directions, room, case.sampling.scale, case.sampling.noise,
+                    x + np.stack([ulps, -ulps]), backward,
                     corner)  # fmt: skip
 
 

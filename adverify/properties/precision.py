@@ -68,11 +68,11 @@ class Precision(Property):
             return HOLDS
         if [y.shape for y in outputs] != [y.shape for y in case.outputs]:
             return HOLDS
-        for name, e, a, *others in zip(grads(case), expected, actual, *near, strict=True):
+        for name, size, e, a, *others in zip(grads(case), case.sizes, expected, actual, *near, strict=True):
             e, a = np.asarray(e, float), np.asarray(a, float)
-            if not e.size or not np.isfinite(e).all() or not 1e-30 < np.abs(e).max() < 1e30:
+            if not e.size or not np.isfinite(e).all() or not np.abs(e).max() < 1e30 or not 1e-30 < size < 1e30:
                 continue
-            largest = np.abs(e).max()
+            largest = max(size, float(np.abs(e).max()))
             drift = max(float(np.abs(np.asarray(o, float) - a).max()) for o in others)
             drift = drift if np.isfinite(drift) else 0.0
             bar = np.full(e.shape, 2e3 * EPS32 * largest + 30 * drift)
