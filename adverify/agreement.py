@@ -53,6 +53,8 @@ class Question:
         The typical size of forward's outputs elsewhere: what is lost to rounding inside forward is seen there.
     noise : float
         The roughness of forward at usual points: what it rounds inside, which its output does not show.
+    around : ndarray, shape (k, x.size)
+        Ways to leave the point, each element by -2 to 2 units, so that nothing ties.
     near : ndarray, shape (2, k, x.size)
         Points a few ulps away, on the side where all elements grow and on that where they shrink; ties stay ties.
     backward : callable
@@ -69,6 +71,7 @@ class Question:
     room: np.ndarray
     scale: float
     noise: float
+    around: np.ndarray
     near: np.ndarray
     backward: Callable[[np.ndarray], np.ndarray]
     corner: bool = False
@@ -344,12 +347,7 @@ class _View:
         A subgradient of a function like sort or median need not lie between the two one-sided slopes at the point
         (Clarke, Optimization and Nonsmooth Analysis, 1983, section 2.1).
         """
-        n = self.q.x.size
-        rng = np.random.default_rng(0)
-        ranks = np.linspace(1.0, 2.0, n)
-        signs = rng.choice([-1.0, 1.0], (48, n))
-        patterns = np.concatenate([[ranks, -ranks, ranks[::-1], -ranks[::-1]], signs * rng.uniform(1, 2, (48, n))])
-        points = self.q.x + 1e-4 * self.q.room * patterns
+        points = self.q.x + 1e-4 * self.q.room * self.q.around
         t = 2.0**-27
         with np.errstate(all="ignore"):
             ahead = self.q.evaluate(points + t * self.direction)

@@ -61,9 +61,9 @@ class Case:
         generic = self.subject.vjp(
             self.arrays, tuple(rng.normal(size=g.shape).astype(g.dtype) for g in self.cotangents)
         )
-        largest = max(_largest(self.vjp), _largest(generic))
-        natural = _largest(self.outputs) / max(1.0, _largest(self.arrays))
-        return (max(largest, natural),) * len(self.arrays)
+        seen = max(largest(self.vjp), largest(generic))
+        natural = largest(self.outputs) / max(1.0, largest(self.arrays))
+        return (max(seen, natural),) * len(self.arrays)
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -99,7 +99,8 @@ class Case:
         return "\n".join(lines)
 
 
-def _largest(arrays: Arrays) -> float:
+def largest(arrays: Arrays) -> float:
+    """Give the largest finite magnitude."""
     sizes = [float(np.abs(a).max(initial=0.0)) for a in arrays]
     return max((s for s in sizes if np.isfinite(s)), default=0.0)
 

@@ -292,9 +292,7 @@ class _Search:
     def _decided_per_subject(self) -> list[set[int]]:
         return [self.decided_inputs.get(id(sampling), set()) for _, sampling in self.subjects]
 
-    def _telling(
-        self, asked: Sequence[Property], regime: Regime, degenerate: bool
-    ) -> tuple[Property, Case, Verdict]:
+    def _telling(self, asked: Sequence[Property], regime: Regime, degenerate: bool) -> tuple[Property, Case, Verdict]:
         """Prefer a wrong number to an exception: it says more about what the author meant."""
         assert self.found is not None
         p, case, verdict = raised = self.found

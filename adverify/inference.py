@@ -100,7 +100,9 @@ def infer(
         symmetric if reads and d.structure == "" and d.is_real_line else d
         for d, reads in zip(found, convention, strict=True)
     )
-    return Sampling(_pool(accepted), found, prober.scale(base, fillings), prober.noise(base, fillings), convention, signature)
+    return Sampling(
+        _pool(accepted), found, prober.scale(base, fillings), prober.noise(base, fillings), convention, signature
+    )
 
 
 # Shapes
@@ -276,6 +278,9 @@ class _Prober:
         return tuple(FILLINGS[f](rng, s) for f, s in zip(fillings, shapes, strict=True))
 
     def takes(self, shapes: Shapes, fillings: Sequence[str]) -> bool:
+        """Whether forward takes shapes, and not only because there is nothing in them to look at."""
+        if not all(self.takes(filled, fillings) for filled in _one_axis_filled(shapes)):
+            return False
         return any(self.accepts(self.filled(shapes, fillings, seed)) for seed in range(2))
 
     def find_fillings(self, candidates: Sequence[Shapes]) -> tuple[str, ...]:
@@ -465,6 +470,14 @@ def _inside(domain: Domain, rng: _Noise, shape: Shape) -> np.ndarray:
     if np.isfinite(domain.high):
         return domain.high - rng.uniform(0.1, 2.0, shape)
     return rng.normal(size=shape)
+
+
+def _one_axis_filled(shapes: Shapes) -> Iterator[Shapes]:
+    """Of shapes with several empty axes in an input, give those with one of them filled."""
+    for i, shape in enumerate(shapes):
+        if shape.count(0) > 1:
+            for axis in np.flatnonzero(np.equal(shape, 0)):
+                yield (*shapes[:i], (*shape[:axis], 1, *shape[axis + 1 :]), *shapes[i + 1 :])
 
 
 def _replace(shapes: Shapes, sizes: dict[int, int]) -> Shapes:

@@ -52,8 +52,11 @@ class Take(Function):
         return variable(np.take(x.data, self.indices, axis=self.axis))
 
     def backward(self, x: Variable, grad: Any) -> None:
-        axis = self.axis % x.data.ndim
-        np.add.at(x.grad, (slice(None),) * axis + (self.indices,), grad)
+        if not grad.size:  # forward looks at no index then, and takes those that are out of bounds
+            return
+        target = np.atleast_1d(x.grad)
+        axis = self.axis % target.ndim
+        np.add.at(target, (slice(None),) * axis + (self.indices,), grad)
 
 
 class Sort(Function):

@@ -13,7 +13,7 @@ from adverify.domains import Domain, symmetric
 from adverify.evaluation import Evaluator
 from adverify.properties.base import Property
 from adverify.strategies.values import MATRICES, Regime, structured
-from adverify.subject import BackwardRaised, Rejected
+from adverify.subject import Arrays, BackwardRaised, Rejected
 from adverify.verdict import Evidence, Status, Verdict, undecided, violated
 
 MAX_UNIT_DIRECTIONS = 48
@@ -120,8 +120,26 @@ def question_of(case: Case) -> Question | None:
     ulps = np.array([1.0, 2.0, 3.0])[:, None] * np.spacing(np.abs(x)) * np.sign(x)
     directions = directions_of(case, x, v, room, corner)
     return Question(evaluate, x, g, v, directions, room, case.sampling.scale, case.sampling.noise,
-                    x + np.stack([ulps, -ulps]), backward,
+                    _around(case.arrays), x + np.stack([ulps, -ulps]), backward,
                     corner)  # fmt: skip
+
+
+def _around(arrays: Arrays) -> np.ndarray:
+    """Leave a point in many ways; square matrices also nearly along their diagonals, where eigenvectors are axes."""
+    rng = np.random.default_rng(0)
+    n = sum(a.size for a in arrays)
+    ranks = np.linspace(1.0, 2.0, n)
+    ways = np.concatenate([
+        [ranks, -ranks, ranks[::-1], -ranks[::-1]], rng.choice([-1.0, 1.0], (48, n)) * rng.uniform(1, 2, (48, n)),
+    ])  # fmt: skip
+    square = [a.ndim >= 2 and a.shape[-1] == a.shape[-2] > 1 for a in arrays]
+    if not any(square):
+        return ways
+    diagonal = flat(tuple(
+        np.broadcast_to(np.eye(a.shape[-1]), a.shape) if s else np.ones(a.shape)
+        for a, s in zip(arrays, square, strict=True)
+    ))  # fmt: skip
+    return np.concatenate([ways, ways * np.where(diagonal == 1, 1.0, 1e-3)])
 
 
 def _is_special(x: np.ndarray) -> bool:
@@ -192,7 +210,7 @@ def _along_symmetric(case: Case, v: np.ndarray, directions: np.ndarray) -> np.nd
         rows = directions[start : start + array.size]
         start += array.size
         square = array.ndim >= 2 and array.shape[-1] == array.shape[-2]
-        lopsided = square and not np.allclose(grad, np.swapaxes(grad, -1, -2), rtol=1e-9, atol=1e-300, equal_nan=True)
+        lopsided = square and _is_lopsided(grad)
         if domain.structure not in MATRICES or not square or not array.size or (by_inference and lopsided):
             kept.append(rows)
             continue
@@ -205,6 +223,13 @@ def _along_symmetric(case: Case, v: np.ndarray, directions: np.ndarray) -> np.nd
             both[i, offset + i] = both[i, offset + mirror[i]] = step[i]
         kept.append(both[index.ravel() <= mirror])
     return np.concatenate(kept)
+
+
+def _is_lopsided(grad: np.ndarray) -> bool:
+    """Whether a matrix is not symmetric by more than rounding; NaN is unlike nothing."""
+    finite = np.abs(grad[np.isfinite(grad)])
+    rounding = 1e-9 * float(finite.max(initial=0.0))
+    return not np.allclose(grad, np.swapaxes(grad, -1, -2), rtol=0, atol=rounding, equal_nan=True)
 
 
 def verdict_of(case: Case, question: Question, findings: Sequence[Finding]) -> Verdict:

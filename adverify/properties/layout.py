@@ -4,11 +4,17 @@ from collections.abc import Callable
 
 import numpy as np
 
-from adverify.case import Case
+from adverify.case import Case, largest
 from adverify.engine import variable
-from adverify.properties.base import Property, differing, grads
+from adverify.properties.base import EPS, Property, differing, grads, output_names
 from adverify.subject import Rejected, data_of
 from adverify.verdict import HOLDS, Verdict, violated
+
+SLACK = 1e6
+"""Roundings that another order of additions may cost: libraries choose their algorithm by layout."""
+
+ROUNDINGS = 64
+"""The same, in units of what forward is seen to round inside."""
 
 
 class Layout(Property):
@@ -36,13 +42,20 @@ class Layout(Property):
             outputs = data_of(case.subject.apply(op, inputs))
         except Rejected as rejected:
             return violated(f"forward does not take {name} inputs: {rejected}")
-        evidence = differing(["output"] * len(outputs), case.outputs, outputs, slack=1e6)
+        evidence = differing(output_names(case), case.outputs, outputs, _rounded_inside(case), SLACK)
         if evidence:
             return violated(f"forward gives another output for {name} inputs", *evidence)
         cotangents = tuple(arrange(g) for g in case.cotangents) if name != "broadcast (stride 0)" else case.cotangents
         actual = case.subject.pull_back(op, inputs, cotangents)
-        evidence = differing(grads(case), case.vjp, actual, case.sizes, slack=1e6)
+        evidence = differing(grads(case), case.vjp, actual, case.sizes, SLACK)
         return violated(f"backward gives another gradient for {name} arrays", *evidence) if evidence else HOLDS
+
+
+def _rounded_inside(case: Case) -> list[float]:
+    """How large the outputs' terms are, if they show what forward is known to round inside."""
+    terms = max(largest(case.outputs), case.sizes[0] * largest(case.arrays))
+    relative = ROUNDINGS * case.sampling.noise / (SLACK * EPS)
+    return [relative * max(1.0, terms / case.sampling.scale if case.sampling.scale else 1.0)] * len(case.outputs)
 
 
 def _strided(a: np.ndarray) -> np.ndarray:

@@ -100,7 +100,7 @@ class Sinc(_Elementwise):
     def slope(self, x):
         small = np.abs(x) < 1e-3
         t = np.pi * np.where(small, 1, x)
-        series = -np.pi**2 * x / 3 + np.pi**4 * x**3 / 30
+        series = -(np.pi**2) * x / 3 + np.pi**4 * x**3 / 30
         return np.where(small, series, np.pi * (np.cos(t) / t - np.sin(t) / t / t))
 
 

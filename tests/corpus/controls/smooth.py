@@ -366,7 +366,7 @@ class LogAbsDet(Function):
     """log |det A|."""
 
     def forward(self, a):
-        sign, value = np.linalg.slogdet(a.data)
+        _sign, value = np.linalg.slogdet(a.data)
         return variable(value)
 
     def backward(self, a, grad):
@@ -406,7 +406,7 @@ class SpectralNorm(Function):
         return variable(np.linalg.norm(a.data, 2))
 
     def backward(self, a, grad):
-        u, s, v = np.linalg.svd(a.data, full_matrices=False)
+        u, _s, v = np.linalg.svd(a.data, full_matrices=False)
         a.grad += grad * np.outer(u[:, 0], v[0])
 
 
