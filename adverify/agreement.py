@@ -232,7 +232,8 @@ class _View:
         firm = [p for p in self.centre if self._is_firm(p)]
         best = firm[-1] if firm else self.centre[-1]
         for p in self.centre:
-            if self._agrees(p.value, p.error):
+            tells_apart = p is best or p.error < abs(best.value - self.actual)
+            if self._agrees(p.value, p.error) and tells_apart:
                 relative = p.error / max(abs(p.value), 1e-300) if p.error else 0.0
                 if relative <= COARSE or (p.flat and p.error <= self._floor()):
                     return Finding(Status.HOLDS, "", p.value, p.value, p.error, relative)
@@ -266,9 +267,11 @@ class _View:
     def _is_plausible_below(self, p: Plateau) -> bool:
         """Whether finer steps than a plateau's fit the analytic value: structure too small to settle on, not noise."""
         finer = self.fine_slopes[p.finest + 1 :]
-        noise = np.minimum(self.fine_noise[p.finest + 1 :], 0.1 * abs(self.actual - p.value))
+        noise = self.fine_noise[p.finest + 1 :]
+        telling = 0.1 * abs(self.actual - p.value)
         with np.errstate(all="ignore"):
-            fits = np.abs(finer - self.actual) <= noise + 0.01 * abs(self.actual)
+            near = np.minimum(noise + 0.01 * abs(self.actual), telling)
+            fits = (np.abs(finer - self.actual) <= near) & (noise <= telling)
         return bool((fits[:-2] & fits[1:-1] & fits[2:]).any()) if fits.size > 2 else False
 
     def _accuse(self, low: float, high: float, error: float, seen: Sequence[Plateau], where: str) -> Finding:

@@ -119,7 +119,11 @@ def candidate_shapes(arity: int) -> Iterator[Shapes]:
     if arity == 1:
         yield from (((n,),) for n in (1, 3, 4, 5, 6, 7, 8))
         yield from (((2, n),) for n in (1, 4, 5, 6, 8))
+        yield from (((n, n),) for n in (1, 3, 4))
         yield from (((1, 2, 4, 4),), ((2, 2, 5, 5),), ((2, 1, 3, 1, 2),))
+    if arity > 1:
+        yield from (((n,),) * arity for n in (1, 3, 4))
+        yield from (((n, n),) * arity for n in (1, 3, 4))
     if arity in (2, 3):
         bias: list[Shape] = [(3,)] if arity == 3 else []
         yield from (

@@ -86,7 +86,7 @@ class Subject:
         """Compute the gradients, of the inputs' shapes, with a fresh instance and inputs whose gradient is zero."""
         op, inputs = self.make(), [variable(np.array(a)) for a in arrays]
         self.apply(op, inputs)
-        return self.pull_back(op, inputs, cotangents)
+        return self.pull_back(op, inputs, [np.array(g) for g in cotangents])
 
     def pull_back(self, op: Function, inputs: Sequence[Variable], cotangents: Sequence[np.ndarray]) -> tuple[Any, ...]:
         """Call `op.backward` and read what it left on the inputs."""

@@ -1,10 +1,13 @@
-"""``python -m tests.score``: wrong gradients missed, right gradients accused, for every corpus that is there."""
+"""``python -m tests.score [seeds]``: wrong gradients missed and right ones accused, for every corpus that is there."""
 
 from __future__ import annotations
 
 import sys
 import time
 from collections import Counter
+from collections.abc import Iterable
+from concurrent.futures import ProcessPoolExecutor
+from typing import NamedTuple
 
 import hypothesis
 
@@ -22,35 +25,63 @@ def judged(op: type, seed: int | None = None) -> tuple[str, Report]:
         return error.report.failures[0].property if error.report.failures else "invalid", error.report
 
 
-def main(seeds: int = 1) -> int:
-    """Print the score over a number of seeds; 0 if it is perfect."""
+class Row(NamedTuple):
+    """One op, judged once."""
+
+    kind: str
+    name: str
+    expected: str
+    verdict: str
+    violated: tuple[str, ...]
+    headline: str
+    cases: int
+    seconds: float
+
+    @property
+    def is_right(self) -> bool:
+        return self.verdict == "verified" if self.kind == "controls" else bool(self.violated)
+
+
+def row(kind: str, name: str, seed: int) -> Row:
+    """Judge the op of a name, in whatever process this is."""
     hypothesis.settings.register_profile("score", database=None)
     hypothesis.settings.load_profile("score")
-    missed, accused, elsewhere, cases = [], [], [], 0
-    found_by: Counter[str] = Counter()
-    start, tried = time.perf_counter(), Counter[str]()
-    for seed in range(seeds):
-        for kind in ("mutants", "controls"):
-            for name, op in ops(kind):
-                verdict, report = judged(op, seed)
-                tried[kind] += 1
-                cases += report.cases
-                if kind == "controls" and verdict != "verified":
-                    accused.append(f"{name} (seed {seed}): {report.headline}")
-                elif kind == "mutants" and not report.failures:
-                    missed.append(f"{name} (seed {seed}): {report.headline}")
-                elif kind == "mutants":
-                    found_by[verdict] += 1
-                    if verdict != op.violates:
-                        elsewhere.append(f"{name} (seed {seed}): {op.violates}, reported as {report.headline}")
-    for title, lines in {"missed": missed, "accused": accused, "other reason": elsewhere}.items():
-        for line in lines:
-            print(f"{title}: {line}")
-    print(
-        f"found {tried['mutants'] - len(missed)} of {tried['mutants']} wrong ops, {len(elsewhere)} for another reason"
-    )
-    print(f"accused {len(accused)} of {tried['controls']} right ops")
-    print(f"{cases} cases decided in {time.perf_counter() - start:.0f} s; found by: {dict(found_by.most_common())}")
+    op = dict(ops(kind))[name]
+    start = time.perf_counter()
+    verdict, report = judged(op, seed)
+    violated = tuple(f.property for f in report.failures)
+    return Row(kind, name, getattr(op, "violates", "verified"), verdict, violated, report.headline, report.cases,
+               time.perf_counter() - start)  # fmt: skip
+
+
+def rows(seeds: Iterable[int]) -> Iterable[Row]:
+    """Judge all ops for all seeds, on all cores."""
+    questions = [(kind, name, seed) for seed in seeds for kind in ("mutants", "controls") for name, _ in ops(kind)]
+    with ProcessPoolExecutor() as pool:
+        yield from pool.map(row, *zip(*questions, strict=True))
+
+
+def main(seeds: int = 1, first: int = 0) -> int:
+    """Print the score over a number of seeds; 0 if it is perfect."""
+    start = time.perf_counter()
+    found = list(rows(range(first, first + seeds)))
+    wrong, right = ([r for r in found if r.kind == kind] for kind in ("mutants", "controls"))
+    missed, accused = ([r for r in some if not r.is_right] for some in (wrong, right))
+    elsewhere = [r for r in wrong if r.violated and r.verdict != r.expected]
+    for title, some in {"missed": missed, "accused": accused, "other reason": elsewhere}.items():
+        for r in some:
+            print(f"{title}: {r.name} ({r.expected}): {r.headline}")
+    by = Counter(r.verdict for r in wrong if r.violated)
+    alone = Counter(r.violated[0] for r in wrong if len(r.violated) == 1)
+    print(f"{'property':16}{'found by':>10}{'only by':>10}")
+    for name, count in by.most_common():
+        print(f"{name:16}{count:10}{alone[name]:10}")
+    print(f"found {len(wrong) - len(missed)} of {len(wrong)} wrong ops, {len(elsewhere)} of them for another reason")
+    print(f"accused {len(accused)} of {len(right)} right ops")
+    slow = sorted(found, key=lambda r: -r.seconds)[:5]
+    print(f"{sum(r.cases for r in found)} cases decided in {time.perf_counter() - start:.0f} s; "
+          f"median {sorted(r.seconds for r in found)[len(found) // 2]:.2f} s an op, slowest "
+          + ", ".join(f"{r.name} {r.seconds:.1f} s" for r in slow))  # fmt: skip
     return 1 if missed or accused else 0
 
 

@@ -73,7 +73,7 @@ def _reversed(a: np.ndarray) -> np.ndarray:
 def _read_only(a: np.ndarray) -> np.ndarray:
     b = a.copy()
     b.flags.writeable = False
-    return b
+    return b.view()  # as a file or a buffer gives them, it cannot be made writeable again
 
 
 def _stretched(a: np.ndarray) -> np.ndarray:

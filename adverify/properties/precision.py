@@ -11,6 +11,9 @@ EPS32 = float(np.finfo(np.float32).eps)
 FINE, COARSE = 2.0**-34, 2.0**-20
 """Relative steps that single precision cannot see, and that it sees plainly."""
 
+TINY = 1e-290
+"""Below it even doubles have few digits."""
+
 
 class Precision(Property):
     """A cast to float32 inside a double op costs nine digits; float32 inputs should cost no more than they must."""
@@ -42,7 +45,7 @@ class Precision(Property):
         except Rejected:
             return HOLDS
         nudged = flat(case.subject.vjp(case.arrays, tuple(h * (1 + FINE) for h in g)))
-        nonzero = (at != 0) & np.isfinite(at)
+        nonzero = (np.abs(at) > TINY) & np.isfinite(at)
         if nonzero.any() and (at[nonzero] == at[nonzero].astype(np.float32)).all():
             return violated("every element of the gradient is a single-precision number: backward rounds to float32")
         if _is_stuck(at, near, half, far) or (nonzero.any() and (nudged[nonzero] == at[nonzero]).all()):
@@ -89,5 +92,11 @@ def _is_stuck(at: np.ndarray, near: np.ndarray, half: np.ndarray, far: np.ndarra
         return False
     with np.errstate(all="ignore"):
         proportional = np.abs(far - at - 2 * (half - at)) <= 0.1 * np.abs(far - at)
-        moves = (np.abs(far - at) > 1e-9 * np.abs(at)) & np.isfinite(at) & np.isfinite(far) & proportional
+        moves = (
+            (np.abs(far - at) > 1e-9 * np.abs(at))
+            & (np.abs(at) > TINY)
+            & np.isfinite(at)
+            & np.isfinite(far)
+            & proportional
+        )
     return bool(moves.any() and (near[moves] == at[moves]).all())

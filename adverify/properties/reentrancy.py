@@ -6,8 +6,9 @@ import numpy as np
 
 from adverify.case import Case
 from adverify.engine import Function, Variable, variable
-from adverify.properties.base import Property, differing, grads
-from adverify.properties.purity import _is_usable
+from adverify.properties.base import Property, differing, grads, output_names
+from adverify.properties.purity import unlike
+from adverify.subject import data_of
 from adverify.verdict import HOLDS, Verdict, violated
 
 
@@ -19,6 +20,9 @@ class Reentrancy(Property):
     needs = ("purity", "accumulation")
 
     def check(self, case: Case) -> Verdict:
+        verdict = self._one_after_another(case)
+        if verdict is not HOLDS:
+            return verdict
         uses = [case] + [c for c in (case.sibling, case.partner) if c is not None and _is_usable(c)]
         for order in (uses, uses[::-1]):
             verdict = self._interleaved(case.subject.make(), order)
@@ -26,6 +30,29 @@ class Reentrancy(Property):
                 return verdict
         verdict = self._repeated(case)
         return verdict if verdict is not HOLDS else self._sharing_an_input(case)
+
+    def _one_after_another(self, case: Case) -> Verdict:
+        """What an instance keeps of one call must not show in the next, nor the next change what it gave."""
+        op = case.subject.make()
+        inputs = [variable(np.array(a)) for a in case.arrays]
+        outputs = case.subject.apply(op, inputs)
+        case.subject.pull_back(op, inputs, case.cotangents)
+        for other in (case.sibling, case.partner, case):
+            if other is None or not _is_usable(other):
+                continue
+            inputs = [variable(np.array(a)) for a in other.arrays]
+            again = data_of(case.subject.apply(op, inputs))
+            evidence = unlike(output_names(case), case.outputs, data_of(outputs))
+            if evidence and other is not case:
+                return violated("a later call changes the output of an earlier one", *evidence)
+            evidence = differing(output_names(other), other.outputs, again)
+            if evidence:
+                return violated("an instance used before gives another output than a new one", *evidence)
+            actual = case.subject.pull_back(op, inputs, other.cotangents)
+            evidence = differing(grads(other), other.vjp, actual, other.sizes)
+            if evidence:
+                return violated("an instance used before gives another gradient than a new one", *evidence)
+        return HOLDS
 
     def _interleaved(self, op: Function, uses: Sequence[Case]) -> Verdict:
         inputs = [self._forward(op, use, [variable(np.array(a)) for a in use.arrays]) for use in uses]
@@ -69,3 +96,11 @@ class Reentrancy(Property):
     def _forward(op: Function, case: Case, inputs: list[Variable]) -> list[Variable]:
         case.subject.apply(op, inputs)
         return inputs
+
+
+def _is_usable(case: Case) -> bool:
+    """Whether plain forward and backward work: a case that breaks another rule says nothing about this one."""
+    try:
+        return case.vjp is not None
+    except Exception:  # what it is, the property that owns it reports
+        return False
