@@ -26,11 +26,17 @@ COARSE = 1e-3
 """A relative error bar above it decides nothing, though a disagreement beyond the bar is still one."""
 
 
-ABSORBED = 1e12
-"""A ratio of magnitudes at which adding the small to the large keeps a few digits of it only."""
+ABSORBED = 1e-4
+"""What is left of a number's digits, relative to it, once it has been added to one so much larger."""
 
 ABSORBED_WHOLLY = 1e30
 """A ratio at which nothing is kept, so that even the derivative's size cannot be told."""
+
+MOST = 1e300
+"""A derivative above it overflows on the way."""
+
+TINY = 1e-3
+"""Inputs below it are tiny to an op that works with an absolute tolerance."""
 
 STRUCTURE = 0.05
 """The length below which forward is taken to have no structure that a derivative at longer steps would miss."""
@@ -76,6 +82,14 @@ class Question:
     backward: Callable[[np.ndarray], np.ndarray]
     corner: bool = False
 
+    @property
+    def resolution(self) -> float:
+        """The relative precision of forward: that of doubles, unless it rounds to less inside."""
+        return max(EPS, 4 * self.noise / self.scale) if self.scale else EPS
+
+    def sample(self, directions: np.ndarray, rungs: int) -> oracle.Samples:
+        return oracle.sample(self.evaluate, self.x, self.g, directions, rungs, self.resolution)
+
 
 @dataclass(frozen=True)
 class Finding:
@@ -95,7 +109,7 @@ class Finding:
 
 def judge(questions: Sequence[Question]) -> list[list[Finding]]:
     """Answer every question along each of its directions, sharing SciPy calls among all."""
-    samples = [oracle.sample(q.evaluate, q.x, q.g, q.directions, oracle.SCREEN_RUNGS) for q in questions]
+    samples = [q.sample(q.directions, oracle.SCREEN_RUNGS) for q in questions]
     estimate = oracle.screen(_stack(samples))
     bounds = np.cumsum([0] + [len(q.directions) for q in questions])
     answers = []
@@ -125,7 +139,7 @@ def _screened(q: Question, value: np.ndarray, error: np.ndarray, size: np.ndarra
     actual = _along(q)
     with np.errstate(all="ignore"):
         magnitude = np.maximum(np.abs(value), np.abs(actual))
-        agrees = np.abs(actual - value) <= error + RELATIVE_FLOOR * magnitude
+        agrees = np.isfinite(actual) & (np.abs(actual - value) <= error + RELATIVE_FLOOR * magnitude)
         relative = np.where(error == 0, 0.0, error / np.maximum(magnitude, 1e-300))
         sharp = (relative <= RESOLUTION) | (error <= EPS * 100 * size) & (magnitude <= 1e-9 * size)
     return [
@@ -137,7 +151,7 @@ def _screened(q: Question, value: np.ndarray, error: np.ndarray, size: np.ndarra
 def _cross_examine(q: Question, rows: np.ndarray) -> list[Finding]:
     if not rows.size:
         return []
-    samples = oracle.sample(q.evaluate, q.x, q.g, q.directions[rows], oracle.FULL_RUNGS)
+    samples = q.sample(q.directions[rows], oracle.FULL_RUNGS)
     slopes = [oracle.central(samples), oracle.one_sided(samples, 1), oracle.one_sided(samples, -1)]
     levels = slopes[0].shape[1]
     rounding = np.maximum(samples.rounding[:, :levels], _sensitivity(q, samples)[:, None])
@@ -218,7 +232,8 @@ class _View:
         return bool(p.error <= max(1e-6 * change, 0.0 if p.flat else COARSE * abs(p.value)))
 
     def _agrees(self, value: float, error: float) -> bool:
-        return abs(self.actual - value) <= error + RELATIVE_FLOOR * max(abs(value), abs(self.actual)) + self._floor()
+        bar = error + RELATIVE_FLOOR * max(abs(value), abs(self.actual)) + self._floor()
+        return bool(np.isfinite(self.actual)) and abs(self.actual - value) <= bar
 
     def _floor(self) -> float:
         """What rounding inside forward hides where its output happens to be small."""
@@ -240,7 +255,8 @@ class _View:
                 return Finding(Status.UNDECIDED, "the numerical derivative's error bar is too wide", p.value, p.value)
         if best.span < 6 or not firm or self._is_plausible_below(best):
             return Finding(Status.UNDECIDED, "the numerical derivative does not settle at any step")
-        seen = self.centre + self.right + self.left
+        telling = abs(best.value - self.actual)
+        seen = [best, *(p for p in self.centre + self.right + self.left if p.error < telling)]
         low, high = min(p.value for p in seen), max(p.value for p in seen)
         if len(self.centre) == 1 and abs(high - low) <= COARSE * max(abs(high), abs(low)):
             low = high = best.value
@@ -266,6 +282,8 @@ class _View:
 
     def _is_plausible_below(self, p: Plateau) -> bool:
         """Whether finer steps than a plateau's fit the analytic value: structure too small to settle on, not noise."""
+        if not np.isfinite(self.actual):
+            return False
         finer = self.fine_slopes[p.finest + 1 :]
         noise = self.fine_noise[p.finest + 1 :]
         telling = 0.1 * abs(self.actual - p.value)
@@ -278,7 +296,7 @@ class _View:
         """Accuse if nothing excuses; `low` and `high` bound the slopes seen."""
         coarsest, finest = min(p.coarsest for p in seen), min(p.finest for p in seen)
         if not np.isfinite(self.actual):
-            excuse = self._excuse(ABSORBED_WHOLLY) or self._cancels()
+            excuse = self._excuse(ABSORBED_WHOLLY) or self._overflows(low, high) or self._cancels()
             return Finding(Status.UNDECIDED if excuse else Status.VIOLATED, excuse or where, low, high, error)
         error += RELATIVE_FLOOR * max(abs(low), abs(high)) + self._floor()
         if self._outside(low, high, error):
@@ -288,7 +306,13 @@ class _View:
         if self._outside(low, high, error) and (self.q.corner or where == "kink" or low != high):
             low, high, error = self._nearby(low, high, error)
         if self._outside(low, high, error):
-            excuse = self._excuse(ABSORBED) or self._unresolved(finest)
+            excuse = (
+                self._excuse(ABSORBED / self.q.resolution)
+                or self._unresolved(finest)
+                or self._is_ill_conditioned()
+                or self._is_uneven(low, high)
+                or self._fits_own_scale()
+            )
             return Finding(Status.UNDECIDED if excuse else Status.VIOLATED, excuse or where, low, high, error)
         if where == "kink" or low == high:
             return Finding(Status.HOLDS, where, low, high, error)
@@ -296,10 +320,66 @@ class _View:
 
     def _excuse(self, absorbed: float) -> str:
         """Say why a disagreement proves nothing: what floating point cannot show at these magnitudes."""
-        size = np.abs(self.q.x[self.q.x != 0])
+        size = np.abs(self.q.x[(self.q.x != 0) & self._involved()])
         if size.size and size.max() > absorbed * size.min():
             return "the magnitudes are so far apart that forward loses the small ones"
         return ""
+
+    def _is_ill_conditioned(self) -> str:
+        """Say that the last bits of the inputs decide what forward gives; unlike `near`, these steps break ties."""
+        q = self.q
+        ulps = np.spacing(np.abs(q.x)) * np.sign(q.around[:16]) * np.array([[1.0], [2.0]]).repeat(8, axis=0)
+        with np.errstate(all="ignore"):
+            at_x = q.evaluate(q.x[None])[0]
+            moves = (q.evaluate(q.x + np.array([[1.0], [0.5], [-0.5]]) * self.direction) != at_x).any(axis=0)
+            change = np.abs(q.evaluate(q.x + ulps) - at_x).max(axis=0) * np.abs(q.g)
+            size = np.abs(at_x) * np.abs(q.g)
+        lost = (change[moves] > COARSE * size[moves]) | ~np.isfinite(change[moves])
+        return "forward is so ill-conditioned that the last bits of its inputs decide" if lost.any() else ""
+
+    def _is_uneven(self, low: float, high: float) -> str:
+        """Say that forward at tiny inputs jumps as they are scaled, like an iteration with an absolute tolerance."""
+        if np.abs(self.q.x).max() > TINY:
+            return ""
+        scaled = self.q.x * 2.0 ** (np.arange(-32, 32)[:, None] / 32)
+        phi = self.q.evaluate(scaled) @ self.q.g
+        jumps = np.abs(np.diff(phi[np.isfinite(phi)], 8)) / 2**7
+        gap = max(low - self.actual, self.actual - high)
+        return "forward jumps at this magnitude" if jumps.size and jumps.max() > 0.01 * gap else ""
+
+    def _overflows(self, low: float, high: float) -> str:
+        """Say that the true derivative, per unit of the input, is itself out of the range of floats."""
+        with np.errstate(all="ignore"):
+            steepest = max(abs(low), abs(high)) / np.abs(self.direction[self.direction != 0]).min()
+        return "" if steepest < MOST else "the derivative is too large for floats"
+
+    def _fits_own_scale(self) -> str:
+        """Say that steps in proportion to a tiny element, far below those that settle, fit the analytic value."""
+        moved = self.direction != 0
+        own = np.abs(np.where(self.q.x == 0, np.inf, self.q.x / np.where(moved, self.direction, 1.0)))[moved].min()
+        if not own < 2.0**-12:
+            return ""
+        samples = oracle.sample(self.q.evaluate, self.q.x, self.q.g, 0.3 * own * self.direction[None], 24)
+        with np.errstate(all="ignore"):
+            slopes = oracle.central(samples)[0] / (0.3 * own)
+            fits = np.abs(slopes - self.actual) <= COARSE * abs(self.actual)
+        return "only steps as small as the element itself show its slope" if (fits[:-1] & fits[1:]).any() else ""
+
+    def _involved(self) -> np.ndarray:
+        """Which elements take part in what moves along the direction: the others' magnitudes do not matter."""
+        q, moved = self.q, self.direction != 0
+        with np.errstate(all="ignore"):
+            at_x = q.evaluate(q.x[None])[0]
+            along = q.evaluate(q.x + np.array([[1.0], [0.5], [-0.5]]) * self.direction)
+            largest = np.where(moved, np.abs(q.x).max(), q.x)  # moves what a small step is too small to be seen in
+            moves = (np.concatenate([along, q.evaluate(largest[None])]) != at_x).any(axis=0)
+            others = np.flatnonzero(~moved)
+            points = np.tile(q.x, (others.size, 1))
+            points[np.arange(others.size), others] = np.abs(q.x[moved]).max()
+            changes = (q.evaluate(points)[:, moves] != at_x[moves]).any(axis=1) if others.size else others
+        involved: np.ndarray = moved.copy()
+        involved[others] = changes
+        return involved
 
     def _unresolved(self, finest: int) -> str:
         """Say that structure of the usual size, such as a period or a step, is too small to be seen where x is huge."""

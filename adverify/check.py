@@ -32,7 +32,7 @@ SHRINK_SECONDS = 3.0
 SIMPLER = 40
 BUDGET_SECONDS = 8.0
 """For a slow op fewer cases are judged; what was decided is in the report."""
-SHARE = {(Regime.ORDINARY, False): 0.5, (Regime.SPECIAL, False): 0.25, (Regime.EXTREME, False): 0.15,
+SHARE = {(Regime.ORDINARY, False): 0.45, (Regime.SPECIAL, False): 0.25, (Regime.EXTREME, False): 0.2,
          (Regime.ORDINARY, True): 0.1}  # fmt: skip
 """How the examples are divided among regimes, and degenerate shapes."""
 
@@ -283,8 +283,8 @@ class _Search:
         decided, not_decided = ordinary[Status.HOLDS.value], ordinary[Status.UNDECIDED.value]
         if decided * 3 < not_decided or not self.report.cases:
             return f"at ordinary values {decided} gradients could be decided and {not_decided} not ({why}); {help_}"
-        for (subject, sampling), decided in zip(self.subjects, self._decided_per_subject(), strict=True):
-            missing = set(range(sampling.arity)) - decided
+        for (subject, sampling), settled in zip(self.subjects, self._decided_per_subject(), strict=True):
+            missing = set(range(sampling.arity)) - settled
             if missing and self.asked_inputs.get(id(sampling), 0) >= 3:
                 return f"no gradient of input {min(missing)} of {subject.name} could be decided ({why}); {help_}"
         return ""

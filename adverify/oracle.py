@@ -55,7 +55,9 @@ class Samples:
         return EPS * np.maximum(size, at_x)
 
 
-def sample(evaluate: Evaluate, x: np.ndarray, g: np.ndarray, directions: np.ndarray, rungs: int) -> Samples:
+def sample(
+    evaluate: Evaluate, x: np.ndarray, g: np.ndarray, directions: np.ndarray, rungs: int, resolution: float = EPS
+) -> Samples:
     """Evaluate phi along each direction.
 
     Parameters
@@ -68,6 +70,8 @@ def sample(evaluate: Evaluate, x: np.ndarray, g: np.ndarray, directions: np.ndar
         Scaled so that t = 1 is the longest step that makes sense.
     rungs : int
         t goes down to 2**(1 - rungs).
+    resolution : float
+        Steps below this share of an element are left out: forward does not see them.
     """
     shape = (len(directions), 2, rungs)
     if not len(directions):
@@ -80,15 +84,16 @@ def sample(evaluate: Evaluate, x: np.ndarray, g: np.ndarray, directions: np.ndar
         change = outputs - evaluate(x[None])[0]
         moves = (change != 0).any(axis=1, keepdims=True)
         phi = np.where(moves, change, 0.0) @ g
-        phi[np.tile(t, 2) < 8 * _shortest(x, directions)[:, None]] = np.nan
+        phi[np.tile(t, 2) < 8 * _shortest(x, directions, resolution)[:, None]] = np.nan
         size = np.where(moves, np.abs(outputs), 0.0) @ np.abs(g)
     return Samples(phi.reshape(shape), size.reshape(shape), moves[:, 0])
 
 
-def _shortest(x: np.ndarray, directions: np.ndarray) -> np.ndarray:
-    """The t of each direction below which some element moves by less than the spacing of floats, so not as asked."""
+def _shortest(x: np.ndarray, directions: np.ndarray, resolution: float) -> np.ndarray:
+    """The t of each direction below which some element moves by less than what forward sees, so not as asked."""
+    spacing = np.maximum(np.spacing(np.abs(x)), resolution * np.abs(x) * (resolution > EPS))
     with np.errstate(all="ignore"):
-        return np.asarray(np.where(directions == 0, 0.0, np.spacing(np.abs(x)) / np.abs(directions)).max(axis=1))
+        return np.asarray(np.where(directions == 0, 0.0, spacing / np.abs(directions)).max(axis=1))
 
 
 def central(samples: Samples) -> np.ndarray:
@@ -231,7 +236,8 @@ def plateaus(d: np.ndarray, rounding: np.ndarray, reference: float, side: int) -
     for start, stop in _true_runs(agree):
         if stop - start < 3:
             continue
-        bars = gap[start:stop] + 2 * noise[start + 1 : stop + 1]
+        seen = _scatter_beyond(gap * step[1:], stop) / step[start + 1 : stop + 1]
+        bars = gap[start:stop] + 2 * np.maximum(noise[start + 1 : stop + 1], seen)
         scatter = np.maximum(bars, np.concatenate([bars[1:], bars[-1:]]))
         best = int(scatter.argmin())
         flat = bool((d[start : stop + 1] == 0).all())
@@ -247,6 +253,13 @@ def plateaus(d: np.ndarray, rounding: np.ndarray, reference: float, side: int) -
             )
         )
     return runs
+
+
+def _scatter_beyond(change: np.ndarray, stop: int) -> float:
+    """Measure the noise of phi at the rungs finer than a run: more than rounding if forward hides some of its own."""
+    beyond = change[stop + 1 : stop + 9]
+    beyond = beyond[np.isfinite(beyond) & (beyond > 0)]
+    return float(np.median(beyond)) if beyond.size > 2 else 0.0
 
 
 def _true_runs(mask: np.ndarray) -> list[tuple[int, int]]:

@@ -31,8 +31,31 @@ MATRICES = ("symmetric", "positive definite")
 _SIMPLE = (1, 2, -1, 3, 0.5, -2, 1.5, -0.5, 4, -3, 2.5, -1.5, 5, 0.25, -4, 6, 0.75, -6, 8, -5, 10, 7, -8, -10)
 _SPECIAL = (0, 1, -1, 2, -0.0, 3, 0.5, -2, -0.5, 4, -3, 6, 1.5, -4, -6, 5)
 _MAGNITUDES = (
-    *(30, 40, 50, 100, 300, 700, 720, 800, 1e3, 1e4, 1e5, 1e6, 1e8, 1e10, 1e15, 1e20, 1e50, 1e100, 1e160, 1e200),
-    *(1e-2, 1e-3, 1e-4, 1e-5, 1e-6, 1e-8, 1e-10, 1e-12, 1e-15, 1e-20, 1e-50, 1e-100, 1e-160, 1e-200),
+    *(
+        30,
+        40,
+        50,
+        100,
+        300,
+        700,
+        720,
+        800,
+        1e3,
+        1e4,
+        1e5,
+        1e6,
+        1e8,
+        1e10,
+        1e15,
+        1e20,
+        1e50,
+        1e100,
+        1e160,
+        1e180,
+        1e200,
+        1e250,
+    ),
+    *(1e-2, 1e-3, 1e-4, 1e-5, 1e-6, 1e-8, 1e-10, 1e-12, 1e-15, 1e-20, 1e-50, 1e-100, 1e-160, 1e-180, 1e-200, 1e-250),
 )
 
 
@@ -129,5 +152,5 @@ def _extreme(domain: Domain) -> np.ndarray:
     signed = [s * v for v in _MAGNITUDES for s in (1, -1)]
     close = [e + s * d for e in ends for d in (1e-2, 1e-4, 1e-8, 1e-12, 1e2, 1e4, 1e8) for s in (1, -1)]
     values = [float(v) for v in (*signed, *close) if v in domain]
-    ordinary = table(domain, Regime.ORDINARY)[: max(8, len(values) // 4)]
-    return np.resize(np.concatenate([ordinary[:4], values, ordinary]), BYTE_ENTRIES)
+    ordinary = table(domain, Regime.ORDINARY)[:4]
+    return np.resize(np.concatenate([ordinary, values]), BYTE_ENTRIES)

@@ -56,7 +56,8 @@ class Take(Function):
             return
         target = np.atleast_1d(x.grad)
         axis = self.axis % target.ndim
-        np.add.at(target, (slice(None),) * axis + (self.indices,), grad)
+        picked: Any = (slice(None),) * axis + (self.indices,)
+        np.add.at(target, picked, grad)
 
 
 class Sort(Function):

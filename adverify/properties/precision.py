@@ -8,7 +8,7 @@ from adverify.subject import Arrays, Rejected
 from adverify.verdict import HOLDS, Evidence, Verdict, undecided, violated
 
 EPS32 = float(np.finfo(np.float32).eps)
-FINE, COARSE = 2.0**-34, 2.0**-20
+FINE, COARSE = 2.0**-34, 2.0**-16
 """Relative steps that single precision cannot see, and that it sees plainly."""
 
 TINY = 1e-290
@@ -26,31 +26,8 @@ class Precision(Property):
         plain = [np.asarray(v, float) for v in case.vjp]
         if not all(np.isfinite(v).all() for v in plain):
             return undecided("the gradient is not finite")
-        verdict = self._in_double(case)
-        return verdict if verdict is not HOLDS else self._in_single(case)
-
-    def _in_double(self, case: Case) -> Verdict:
-        """Backward that does not notice a step of 2**-34 but does one of 2**-20 has rounded to single on the way."""
-        rng = case.rng()
-        g = tuple(rng.normal(size=g.shape) for g in case.cotangents)
-        shift = tuple(rng.choice([-1.0, 1.0], a.shape) * rng.uniform(0.5, 1.0, a.shape) for a in case.arrays)
-
-        def moved(step: float) -> Arrays:
-            return tuple(a * (1 + step * s) for a, s in zip(case.arrays, shift, strict=True))
-
-        try:
-            if _is_stuck(*(flat(case.subject.forward(moved(step))) for step in (0.0, FINE, COARSE / 2, COARSE))):
-                return HOLDS
-            at, near, half, far = (flat(case.subject.vjp(moved(step), g)) for step in (0.0, FINE, COARSE / 2, COARSE))
-        except Rejected:
-            return HOLDS
-        nudged = flat(case.subject.vjp(case.arrays, tuple(h * (1 + FINE) for h in g)))
-        nonzero = (np.abs(at) > TINY) & np.isfinite(at)
-        if nonzero.any() and (at[nonzero] == at[nonzero].astype(np.float32)).all():
-            return violated("every element of the gradient is a single-precision number: backward rounds to float32")
-        if _is_stuck(at, near, half, far) or (nonzero.any() and (nudged[nonzero] == at[nonzero]).all()):
-            return violated("backward does not notice a relative change of 6e-11: it rounds to float32 on the way")
-        return HOLDS
+        how = rounds_to_single(case)
+        return violated(how) if how else self._in_single(case)
 
     def _in_single(self, case: Case) -> Verdict:
         """Compare float32 inputs with the same numbers as float64."""
@@ -86,6 +63,33 @@ class Precision(Property):
         return HOLDS
 
 
+def rounds_to_single(case: Case) -> str:
+    """Say how backward is seen to compute in single precision; nothing if it is not.
+
+    Backward that does not notice a step of 2**-34 but does one of 2**-20 has rounded to single on the way.
+    """
+    rng = case.rng()
+    g = tuple(rng.normal(size=g.shape) for g in case.cotangents)
+    shift = tuple(rng.choice([-1.0, 1.0], a.shape) * rng.uniform(0.5, 1.0, a.shape) for a in case.arrays)
+
+    def moved(step: float) -> Arrays:
+        return tuple(a * (1 + step * s) for a, s in zip(case.arrays, shift, strict=True))
+
+    try:
+        if _is_stuck(*(flat(case.subject.forward(moved(step))) for step in (0.0, FINE, COARSE / 2, COARSE))):
+            return ""
+        at, near, half, far = (flat(case.subject.vjp(moved(step), g)) for step in (0.0, FINE, COARSE / 2, COARSE))
+    except Rejected:
+        return ""
+    nudged = flat(case.subject.vjp(case.arrays, tuple(h * (1 + FINE) for h in g)))
+    nonzero = (np.abs(at) > TINY) & np.isfinite(at)
+    if nonzero.any() and (at[nonzero] == at[nonzero].astype(np.float32)).all():
+        return "every element of the gradient is a single-precision number: backward rounds to float32"
+    if _is_stuck(at, near, half, far) or (nonzero.any() and (nudged[nonzero] == at[nonzero]).all()):
+        return "backward does not notice a relative change of 6e-11: it rounds to float32 on the way"
+    return ""
+
+
 def _is_stuck(at: np.ndarray, near: np.ndarray, half: np.ndarray, far: np.ndarray) -> bool:
     """Whether what moves in proportion to coarse steps does not move at all under a fine one."""
     if not at.shape == near.shape == half.shape == far.shape:
@@ -99,4 +103,4 @@ def _is_stuck(at: np.ndarray, near: np.ndarray, half: np.ndarray, far: np.ndarra
             & np.isfinite(far)
             & proportional
         )
-    return bool(moves.any() and (near[moves] == at[moves]).all())
+    return bool(moves.any() and (near[moves] == at[moves]).mean() > 0.5)  # rounding may turn over for a few
