@@ -216,7 +216,7 @@ class _View:
         right, left = self._nearest(self.right), self._nearest(self.left)
         if right is not None and left is not None and abs(right.value - left.value) > _slack(right, left):
             return self._at_kink(right, left)
-        if right is None and left is None and not self.centre:
+        if right is None and left is None and (not self.centre or self._jumps()):
             return Finding(Status.UNDECIDED, self._why_nothing())
         if not self.centre:
             return self._at_edge(right, left)
@@ -226,6 +226,14 @@ class _View:
         """The plateau nearest to the point, unless it only says that forward is too coarse to move."""
         firm = [p for p in plateaus if self._is_firm(p)]
         return firm[-1] if firm else None
+
+    def _jumps(self) -> bool:
+        """Whether phi, on both sides, is as far from zero when steps are fine as when they are coarse."""
+        with np.errstate(all="ignore"):
+            size = np.where(np.isfinite(self.phi), np.abs(self.phi), np.nan)
+            fine, coarse = size[:, size.shape[1] // 2 :], size.max(axis=1, where=~np.isnan(size), initial=0.0)
+            stays: np.ndarray = (np.isnan(fine) | (fine > 0.5 * coarse[:, None])).all(axis=1)
+        return bool(stays.all())
 
     def _is_firm(self, p: Plateau) -> bool:
         change = np.where(np.isfinite(self.phi), np.abs(self.phi), 0.0).max()
@@ -374,25 +382,38 @@ class _View:
             largest = np.where(moved, np.abs(q.x).max(), q.x)  # moves what a small step is too small to be seen in
             moves = (np.concatenate([along, q.evaluate(largest[None])]) != at_x).any(axis=0)
             others = np.flatnonzero(~moved)
-            points = np.tile(q.x, (others.size, 1))
-            points[np.arange(others.size), others] = np.abs(q.x[moved]).max()
-            changes = (q.evaluate(points)[:, moves] != at_x[moves]).any(axis=1) if others.size else others
+            changes = np.zeros(others.size, bool)
+            for size in np.abs(q.x[moved]).max() * np.array([1.0, 0.7310585786300049]):  # not a simple ratio
+                points = np.tile(q.x, (others.size, 1))
+                points[np.arange(others.size), others] = size
+                changes |= (q.evaluate(points)[:, moves] != at_x[moves]).any(axis=1)
         involved: np.ndarray = moved.copy()
         involved[others] = changes
         return involved
 
     def _unresolved(self, finest: int) -> str:
-        """Say that structure of the usual size, such as a period or a step, is too small to be seen where x is huge."""
+        """Say that structure of the usual size, such as a period or a step, is too small to be seen where x is huge.
+
+        The length of the structure is 1, or, if forward has none of its own, the size of an element that stays.
+        """
         reach = float(np.abs(self.direction).max()) * 2.0**-finest
-        if reach <= STRUCTURE or self._is_scale_free():
+        moved = self.direction != 0
+        if reach <= STRUCTURE or self._is_scale_free(moved):
+            return ""
+        others = np.abs(self.q.x[~moved & (self.q.x != 0) & self._involved()])
+        if reach <= STRUCTURE * others.min(initial=np.inf) and self._is_scale_free(np.ones_like(moved)):
             return ""
         return "at this magnitude floats are too coarse for what forward may do between them"
 
-    def _is_scale_free(self) -> bool:
+    def _is_scale_free(self, shrinking: np.ndarray) -> bool:
         """Whether forward has no length of its own: f(x / 2**k) is f(x) times a power of two, down to usual sizes."""
-        exponent = max(1, int(np.log2(np.abs(self.q.x).max())))
-        shrunk = np.ldexp(self.q.x, -np.linspace(0, exponent, 5).astype(int)[:, None])
-        size = np.abs(self.q.evaluate(shrunk)) @ np.abs(self.q.g)
+        exponent = max(1, int(np.log2(np.abs(self.q.x[shrinking]).max(initial=1.0))))
+        shrunk = np.ldexp(self.q.x, -np.linspace(0, exponent, 5).astype(int)[:, None] * shrinking)
+        outputs = np.abs(self.q.evaluate(shrunk))
+        changing = (outputs != outputs[0]).any(axis=0)
+        if not changing.any():
+            return True
+        size = outputs[:, changing] @ np.abs(self.q.g[changing])
         if not (np.isfinite(size) & (size > 0)).all():
             return False
         degree = np.log2(size[0] / size[-1]) / exponent
@@ -448,6 +469,8 @@ class _View:
             return "forward is not finite around the point"
         if self._is_outside(0) or self._is_outside(1):
             return "the slope is infinite, or does not settle, at the end of the domain"
+        if self._jumps():
+            return "forward jumps at the point"
         return "the numerical derivative does not settle at any step"
 
 

@@ -386,7 +386,7 @@ class _Search:
 
     def _strategy(self, regime: Regime, degenerate: bool) -> st.SearchStrategy[list[Case]]:
         if self.inputs is None:
-            return cases(self.subjects, regime, degenerate)
+            return cases(self.subjects, regime, degenerate, 8 if degenerate else 4)
         arrays = self.inputs if isinstance(self.inputs, st.SearchStrategy) else st.just(tuple(self.inputs))
         return st.builds(self._case_at, arrays, st.sampled_from(self.subjects), st.integers(0, 255))
 

@@ -49,7 +49,7 @@ def cases(
     degenerate: bool = False,
     sets: int = 4,
 ) -> list[Case]:
-    """Draw up to `sets` cases of one structure, the last with another of other shapes as its partner.
+    """Draw up to `sets` cases of one structure, each with another of other shapes as its partner.
 
     Parameters
     ----------
@@ -58,7 +58,8 @@ def cases(
     regime : Regime
         The kind of values.
     degenerate : bool
-        Whether to draw 0-d, empty and one-element shapes only.
+        Whether to draw 0-d, empty and one-element shapes only: as many of them as there are sets, since their
+        values matter less.
     sets : int
         How many sets of values share the structure; shrinks to one.
     """
@@ -67,19 +68,19 @@ def cases(
     if not pool:
         return []
     at = draw(st.integers(0, len(pool) - 1))
-    shapes = pool[at]
     count = draw(st.sampled_from((1, sets, sets, sets)))
+    structures = [pool[(at + i * degenerate) % len(pool)] for i in range(count)]
     seed = draw(st.integers(0, 255))
-    size = sum(int(np.prod(s)) for s in shapes) * width(regime)
+    ends = np.cumsum([0] + [sum(int(np.prod(s)) for s in shapes) * width(regime) for shapes in structures])
     modulus = draw(st.sampled_from([256, 2, 3, 5, 16])) if regime is Regime.SPECIAL else 256
-    raw = draw(st.binary(min_size=size * count, max_size=size * count))
+    raw = draw(st.binary(min_size=int(ends[-1]), max_size=int(ends[-1])))
     if modulus != 256:
         raw = bytes(b % modulus for b in raw)
     mode = draw(st.sampled_from(["one", "scaled", "scaled", "all"])) if regime is Regime.EXTREME else "all"
     partner = _partner(subject, sampling, pool, at, seed)
     drawn = []
-    for i in range(count):
-        values = _decode_all(raw[i * size : (i + 1) * size], shapes, sampling, regime)
+    for i, shapes in enumerate(structures):
+        values = _decode_all(raw[ends[i] : ends[i + 1]], shapes, sampling, regime)
         values = _tempered(values, sampling, mode, seed + 5 * i)
         case = _repaired(Case(subject, values, seed, sampling, partner), regime)
         if case is not None:
