@@ -38,6 +38,9 @@ MOST = 1e300
 TINY = 1e-3
 """Inputs below it are tiny to an op that works with an absolute tolerance."""
 
+UNEVEN = np.array([1.0, 0.7310585786300049, -0.4196104, 1e-6])
+"""Steps in no simple ratio, so that what is periodic shows."""
+
 STRUCTURE = 0.05
 """The length below which forward is taken to have no structure that a derivative at longer steps would miss."""
 
@@ -339,7 +342,7 @@ class _View:
         ulps = np.spacing(np.abs(q.x)) * np.sign(q.around[:16]) * np.array([[1.0], [2.0]]).repeat(8, axis=0)
         with np.errstate(all="ignore"):
             at_x = q.evaluate(q.x[None])[0]
-            moves = (q.evaluate(q.x + np.array([[1.0], [0.5], [-0.5]]) * self.direction) != at_x).any(axis=0)
+            moves = (q.evaluate(q.x + UNEVEN[:, None] * self.direction) != at_x).any(axis=0)
             change = np.abs(q.evaluate(q.x + ulps) - at_x).max(axis=0) * np.abs(q.g)
             size = np.abs(at_x) * np.abs(q.g)
         lost = (change[moves] > COARSE * size[moves]) | ~np.isfinite(change[moves])
@@ -378,12 +381,13 @@ class _View:
         q, moved = self.q, self.direction != 0
         with np.errstate(all="ignore"):
             at_x = q.evaluate(q.x[None])[0]
-            along = q.evaluate(q.x + np.array([[1.0], [0.5], [-0.5]]) * self.direction)
+            along = q.evaluate(q.x + UNEVEN[:, None] * self.direction)
             largest = np.where(moved, np.abs(q.x).max(), q.x)  # moves what a small step is too small to be seen in
-            moves = (np.concatenate([along, q.evaluate(largest[None])]) != at_x).any(axis=0)
+            usual = np.where(moved, UNEVEN[1] * q.x / np.abs(q.x).max(), q.x)  # floats are dense there
+            moves = (np.concatenate([along, q.evaluate(np.stack([largest, usual]))]) != at_x).any(axis=0)
             others = np.flatnonzero(~moved)
             changes = np.zeros(others.size, bool)
-            for size in np.abs(q.x[moved]).max() * np.array([1.0, 0.7310585786300049]):  # not a simple ratio
+            for size in np.abs(q.x[moved]).max() * UNEVEN[:2]:
                 points = np.tile(q.x, (others.size, 1))
                 points[np.arange(others.size), others] = size
                 changes |= (q.evaluate(points)[:, moves] != at_x[moves]).any(axis=1)
