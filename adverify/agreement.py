@@ -8,7 +8,7 @@ every slope that was seen, by more than the oracle's error, forward's rounding a
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -183,7 +183,7 @@ def _sensitivity(q: Question, samples: oracle.Samples) -> np.ndarray:
 def _candidates(
     d: np.ndarray, rounding: np.ndarray, samples: oracle.Samples, row: int, scale: float, side: int
 ) -> list[Plateau]:
-    """The plateaus of one ladder; a flat one gets the error bar of the smallest change that forward can show."""
+    """The plateaus of one ladder; where one vanishes, its error is the smallest change that forward can show."""
     phi, size = np.abs(samples.phi[row]), samples.size[row]
     phi = phi[{0: slice(None), 1: slice(0, 1), -1: slice(1, 2)}[side]]
     moved = phi[np.isfinite(phi) & (phi > 0)]
@@ -193,10 +193,10 @@ def _candidates(
     coarse = phi[:, :8][np.isfinite(phi[:, :8])]
     reference = float(np.median(coarse)) if coarse.size else 0.0
     for p in oracle.plateaus(d, rounding, reference, side):
-        if p.flat:
-            quantised = smallest <= 1e-3 * magnitude
-            error = 2 * smallest * 2.0**p.coarsest if quantised else 0.0
-            p = Plateau(p.value, error, p.coarsest, p.finest, True)
+        if p.value == 0 and smallest <= 1e-3 * magnitude:
+            last_change = np.flatnonzero(d[: p.finest + 1])
+            vanishes = max(p.coarsest, int(last_change[-1]) + 1 if last_change.size else 0)
+            p = replace(p, error=max(p.error, 2 * smallest * 2.0**vanishes))
         runs.append(p)
     return runs
 

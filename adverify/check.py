@@ -7,7 +7,7 @@ import itertools
 import time
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import hypothesis
 import numpy as np
@@ -22,7 +22,7 @@ from adverify.isolation import OutOfTime, Watch, isolated
 from adverify.properties import Property, all_properties, dependents
 from adverify.report import Failure, InvalidFunction, Report, Undecided, VerificationError
 from adverify.signatures import Signature
-from adverify.strategies.cases import cases, simpler_cases
+from adverify.strategies.cases import cases, degenerate_cases, simpler_cases
 from adverify.strategies.values import Regime
 from adverify.subject import MalformedOp, Subject, arities, check_backward_takes, subject_of
 from adverify.verdict import Status, Verdict
@@ -30,10 +30,12 @@ from adverify.verdict import Status, Verdict
 MAX_ARGUMENTS = 12
 SHRINK_SECONDS = 3.0
 SIMPLER = 40
+AGAIN = 3
+"""How often more examples are drawn where none decided all gradients."""
 BUDGET_SECONDS = 8.0
 """For a slow op fewer cases are judged; what was decided is in the report."""
 SHARE = {(Regime.ORDINARY, False): 0.45, (Regime.SPECIAL, False): 0.25, (Regime.EXTREME, False): 0.2,
-         (Regime.ORDINARY, True): 0.1}  # fmt: skip
+         (Regime.ORDINARY, True): 0.06}  # fmt: skip
 """How the examples are divided among regimes, and degenerate shapes."""
 
 
@@ -234,6 +236,19 @@ class _ShrunkLongEnough(BaseException):
     """Leaves a Hypothesis run; what was found so far is in its database."""
 
 
+Subjects = Sequence[tuple[Subject, Sampling]]
+
+
+class _Round(NamedTuple):
+    """One run of Hypothesis: which Subjects, on what kind of inputs, how long."""
+
+    subjects: Subjects
+    regime: Regime
+    degenerate: bool
+    examples: int
+    seconds: float
+
+
 class _Search:
     """Looks for a violated property, regime by regime; each is shrunk by itself."""
 
@@ -244,34 +259,50 @@ class _Search:
         self.subjects, self.report, self.inputs = subjects, report, inputs
         self.max_examples, self.seed, self.watch = max_examples, seed, watch
         self.decided_inputs: dict[int, set[int]] = {}
-        self.asked_inputs: dict[int, int] = {}
         self.resolutions: list[float] = []
+        self.moot: set[str] = set()
         self.found: tuple[Property, Case, Verdict] | None = None
         self.found_at = 0.0
         self.values_only = False
 
     def run(self, properties: Sequence[Property]) -> None:
-        regimes = dict.fromkeys((p.regime, p.degenerate) for p in sorted(properties, key=lambda p: list(SHARE).index(
-            (p.regime, p.degenerate))))  # fmt: skip
-        removed: set[str] = set()
-        for regime, degenerate in regimes:
+        for regime, degenerate in SHARE:
             if self.inputs is not None and (regime is not Regime.ORDINARY or degenerate):
                 continue
-            while True:
-                asked = [
-                    p for p in properties if (p.regime, p.degenerate) == (regime, degenerate) and p.name not in removed
-                ]
-                if not asked:
-                    break
-                self._explore(asked, regime, degenerate)
-                if self.found is None:
-                    break
-                p, case, verdict = self._simpler(*self._telling(asked, regime, degenerate), regime, degenerate)
-                self.report.failures.append(Failure(p.name, p.rule, case, verdict))
-                removed |= dependents(p.name)
+            asked = [p for p in properties if (p.regime, p.degenerate) == (regime, degenerate)]
+            self._look(asked, self._round(self.subjects, regime, degenerate))
+            if regime is Regime.ORDINARY and not degenerate and self.inputs is None and not self.report.failures:
+                self._look_again(asked)
         moot = {name for f in self.report.failures for name in dependents(f.property) - {f.property}}
         self.report.failures[:] = [f for f in self.report.failures if f.property not in moot]
         self.report.resolution = float(np.median(self.resolutions)) if self.resolutions else 0.0
+
+    def _round(self, subjects: Subjects, regime: Regime, degenerate: bool) -> _Round:
+        share = SHARE[regime, degenerate]
+        examples = max(1, round(self.max_examples * share))
+        return _Round(
+            subjects, regime, degenerate, examples, BUDGET_SECONDS * share * max(1.0, self.max_examples / 100)
+        )
+
+    def _look(self, asked: Sequence[Property], where: _Round) -> None:
+        """Explore until nothing is violated but what is known; each property is shrunk by itself."""
+        while remaining := [p for p in asked if p.name not in self.moot]:
+            self._explore(remaining, where)
+            if self.found is None:
+                break
+            p, case, verdict = self._simpler(*self._telling(remaining, where), where)
+            self.report.failures.append(Failure(p.name, p.rule, case, verdict))
+            self.moot |= dependents(p.name)
+
+    def _look_again(self, asked: Sequence[Property]) -> None:
+        """Give those Subjects more examples of which some gradient is still not decided."""
+        for _ in range(AGAIN):
+            missing = [pair for pair in self.subjects if self._undecided_inputs(pair[1])]
+            for pair in missing:
+                self._look(asked, self._round([pair], Regime.ORDINARY, False)._replace(examples=5))
+
+    def _undecided_inputs(self, sampling: Sampling) -> set[int]:
+        return set(range(sampling.arity)) - self.decided_inputs.get(id(sampling), set())
 
     def obstacle(self) -> str:
         """Say why too little was decided to call the op verified; nothing if enough was."""
@@ -283,22 +314,18 @@ class _Search:
         decided, not_decided = ordinary[Status.HOLDS.value], ordinary[Status.UNDECIDED.value]
         if decided * 3 < not_decided or not self.report.cases:
             return f"at ordinary values {decided} gradients could be decided and {not_decided} not ({why}); {help_}"
-        for (subject, sampling), settled in zip(self.subjects, self._decided_per_subject(), strict=True):
-            missing = set(range(sampling.arity)) - settled
-            if missing and self.asked_inputs.get(id(sampling), 0) >= 3:
+        for subject, sampling in self.subjects:
+            if missing := self._undecided_inputs(sampling):
                 return f"no gradient of input {min(missing)} of {subject.name} could be decided ({why}); {help_}"
         return ""
 
-    def _decided_per_subject(self) -> list[set[int]]:
-        return [self.decided_inputs.get(id(sampling), set()) for _, sampling in self.subjects]
-
-    def _telling(self, asked: Sequence[Property], regime: Regime, degenerate: bool) -> tuple[Property, Case, Verdict]:
+    def _telling(self, asked: Sequence[Property], where: _Round) -> tuple[Property, Case, Verdict]:
         """Prefer a wrong number to an exception: it says more about what the author meant."""
         assert self.found is not None
         p, case, verdict = raised = self.found
         if verdict.exception is None or not p.judges_gradients:
             return raised
-        self._explore([p], regime, degenerate, values_only=True)
+        self._explore([p], where, values_only=True)
         if self.found is None:
             return raised
         p, other, wrong = self.found
@@ -306,27 +333,22 @@ class _Search:
         aside = f"; and for inputs of shape {shapes}, {verdict.reason}"
         return p, other, dataclasses.replace(wrong, reason=wrong.reason + aside, aside=aside)
 
-    def _simpler(
-        self, p: Property, case: Case, verdict: Verdict, regime: Regime, degenerate: bool
-    ) -> tuple[Property, Case, Verdict]:
+    def _simpler(self, p: Property, case: Case, verdict: Verdict, where: _Round) -> tuple[Property, Case, Verdict]:
         """Look for the same failure in simpler shapes: Hypothesis, whose bytes fit one shape, does not get there."""
         if self.inputs is not None:
             return p, case, verdict
-        for simpler in itertools.islice(simpler_cases(case, regime, degenerate), SIMPLER):
+        for simpler in itertools.islice(simpler_cases(case, where.regime, where.degenerate), SIMPLER):
             for found, other in p.judge([simpler]):
                 if other.status is Status.VIOLATED and (other.exception is None) == (verdict.exception is None):
                     other = dataclasses.replace(other, reason=other.reason + verdict.aside, aside=verdict.aside)
                     return p, found, other
         return p, case, verdict
 
-    def _explore(
-        self, properties: Sequence[Property], regime: Regime, degenerate: bool, values_only: bool = False
-    ) -> None:
+    def _explore(self, properties: Sequence[Property], where: _Round, values_only: bool = False) -> None:
         self.found = None
         self.values_only = values_only
         asked = list(properties)
-        share = SHARE[regime, degenerate] * self.max_examples / 100
-        enough = time.monotonic() + BUDGET_SECONDS * max(share, SHARE[regime, degenerate])
+        enough = time.monotonic() + where.seconds
 
         def judge(drawn: list[Case]) -> None:
             if self.found is not None and time.monotonic() - self.found_at > SHRINK_SECONDS:
@@ -343,17 +365,18 @@ class _Search:
                     self.report.reasons[f"{p.name}: a call took longer than {self.watch.seconds:g} seconds"] += 1
             self.watch.pause()
 
-        strategy = self._strategy(regime, degenerate)
+        strategy = self._strategy(where)
         with _current_build_context.with_value(None):  # a check inside a user's own @given is no accident
             test: Any = hypothesis.given(strategy)(judge)
-        place = f"{self.report.location}:{self.report.name}"
-        key = f"{place}:{regime.value}:{degenerate}:{properties[0].name}:{values_only}"
+        kind = self.subjects[0][0].kind
+        key = f"{kind.__module__}.{kind.__qualname__}:{where.regime.value}:{where.degenerate}:"
+        key += f"{properties[0].name}:{values_only}"
         test.hypothesis.inner_test._hypothesis_internal_add_digest = key.encode()
         if self.seed is not None:
             test = hypothesis.seed(self.seed)(test)
         try:
             with _current_build_context.with_value(None):
-                self._settings(max(1, round(self.max_examples * SHARE[regime, degenerate])))(test)()
+                self._settings(where.examples)(test)()
         except (_Violation, _ShrunkLongEnough, hypothesis.errors.Flaky):
             if self.found is None:
                 raise
@@ -375,7 +398,6 @@ class _Search:
         if not p.judges_gradients:
             return
         asked = id(case.sampling)
-        self.asked_inputs[asked] = self.asked_inputs.get(asked, 0) + 1
         if verdict.status is Status.HOLDS:
             self.report.cases += 1
             self.decided_inputs.setdefault(asked, set()).update(verdict.decided_inputs)
@@ -384,9 +406,9 @@ class _Search:
             self.report.undecided += 1
             self.report.reasons[verdict.reason] += 1
 
-    def _strategy(self, regime: Regime, degenerate: bool) -> st.SearchStrategy[list[Case]]:
+    def _strategy(self, where: _Round) -> st.SearchStrategy[list[Case]]:
         if self.inputs is None:
-            return cases(self.subjects, regime, degenerate, 8 if degenerate else 4)
+            return (degenerate_cases if where.degenerate else cases)(where.subjects, where.regime)
         arrays = self.inputs if isinstance(self.inputs, st.SearchStrategy) else st.just(tuple(self.inputs))
         return st.builds(self._case_at, arrays, st.sampled_from(self.subjects), st.integers(0, 255))
 

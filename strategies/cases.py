@@ -43,13 +43,9 @@ def arrays(
 
 @st.composite
 def cases(
-    draw: st.DrawFn,
-    subjects: Sequence[tuple[Subject, Sampling]],
-    regime: Regime = Regime.ORDINARY,
-    degenerate: bool = False,
-    sets: int = 4,
+    draw: st.DrawFn, subjects: Sequence[tuple[Subject, Sampling]], regime: Regime = Regime.ORDINARY, sets: int = 4
 ) -> list[Case]:
-    """Draw up to `sets` cases of one structure, each with another of other shapes as its partner.
+    """Draw up to `sets` cases of one structure, the first with one of other shapes as its partner.
 
     Parameters
     ----------
@@ -57,35 +53,62 @@ def cases(
         A Function with each of its constructor arguments and arities.
     regime : Regime
         The kind of values.
-    degenerate : bool
-        Whether to draw 0-d, empty and one-element shapes only: as many of them as there are sets, since their
-        values matter less.
     sets : int
         How many sets of values share the structure; shrinks to one.
     """
     subject, sampling = subjects[draw(st.integers(0, len(subjects) - 1))]
-    pool = _pool(sampling, degenerate)
-    if not pool:
-        return []
+    pool = _pool(sampling, degenerate=False)
     at = draw(st.integers(0, len(pool) - 1))
     count = draw(st.sampled_from((1, sets, sets, sets)))
-    structures = [pool[(at + i * degenerate) % len(pool)] for i in range(count)]
+    mode = draw(st.sampled_from(["one", "scaled", "scaled", "all"])) if regime is Regime.EXTREME else "all"
+    drawn = _drawn(draw, [(subject, sampling, pool[at])] * count, regime, mode)
+    return [replace(case, partner=_partner(case, pool, at)) for case in drawn[:1]] + drawn[1:]
+
+
+@st.composite
+def degenerate_cases(
+    draw: st.DrawFn, subjects: Sequence[tuple[Subject, Sampling]], regime: Regime = Regime.ORDINARY, most: int = 96
+) -> list[Case]:
+    """Draw cases of all 0-d, empty and one-element shapes, or of `most` spread over them: one each, or one of them.
+
+    Their values matter less than the shapes, and there are few shapes, so that every one can be met each time.
+
+    Parameters
+    ----------
+    subjects : sequence of (Subject, Sampling)
+    regime : Regime
+    most : int
+    """
+    every = [
+        (subject, sampling, shapes) for subject, sampling in subjects for shapes in _pool(sampling, degenerate=True)
+    ]
+    if not every:
+        return []
+    stride = -(-len(every) // most)
+    at = draw(st.integers(0, len(every) - 1))
+    alone = draw(st.sampled_from((True, False, False, False, False)))
+    return _drawn(draw, every[at : at + 1] if alone else every[at % stride :: stride], regime, "all")
+
+
+def _drawn(
+    draw: st.DrawFn, structures: Sequence[tuple[Subject, Sampling, Shapes]], regime: Regime, mode: str
+) -> list[Case]:
+    """Draw the values of all structures at once."""
     seed = draw(st.integers(0, 255))
-    ends = np.cumsum([0] + [sum(int(np.prod(s)) for s in shapes) * width(regime) for shapes in structures])
+    sizes = [sum(int(np.prod(s)) for s in shapes) * width(regime) for _, _, shapes in structures]
+    ends = np.cumsum([0, *sizes])
     modulus = draw(st.sampled_from([256, 2, 3, 5, 16])) if regime is Regime.SPECIAL else 256
     raw = draw(st.binary(min_size=int(ends[-1]), max_size=int(ends[-1])))
     if modulus != 256:
         raw = bytes(b % modulus for b in raw)
-    mode = draw(st.sampled_from(["one", "scaled", "scaled", "all"])) if regime is Regime.EXTREME else "all"
-    partner = _partner(subject, sampling, pool, at, seed)
-    drawn = []
-    for i, shapes in enumerate(structures):
+    made = []
+    for i, (subject, sampling, shapes) in enumerate(structures):
         values = _decode_all(raw[ends[i] : ends[i + 1]], shapes, sampling, regime)
         values = _tempered(values, sampling, mode, seed + 5 * i)
-        case = _repaired(Case(subject, values, seed, sampling, partner), regime)
+        case = _repaired(Case(subject, values, seed, sampling), regime)
         if case is not None:
-            drawn.append(case)
-    return drawn
+            made.append(case)
+    return made
 
 
 def _tempered(values: Arrays, sampling: Sampling, mode: str, seed: int) -> Arrays:
@@ -93,14 +116,14 @@ def _tempered(values: Arrays, sampling: Sampling, mode: str, seed: int) -> Array
     if mode == "all":
         return values
     rng = np.random.default_rng([seed, 5])
-    ordinary = _ordinary(tuple(a.shape for a in values), sampling, rng)
+    usual = ordinary(tuple(a.shape for a in values), sampling, rng)
     if mode == "scaled":
         size = SCALES[seed % len(SCALES)]
-        scaled = tuple(size * o for o in ordinary)
-        kept = zip(scaled, ordinary, sampling.domains, strict=True)
+        scaled = tuple(size * o for o in usual)
+        kept = zip(scaled, usual, sampling.domains, strict=True)
         return tuple(structured(np.where(d.holds(s), s, o), d, Regime.ORDINARY) for s, o, d in kept)
     mixed = []
-    for a, o, d in zip(values, ordinary, sampling.domains, strict=True):
+    for a, o, d in zip(values, usual, sampling.domains, strict=True):
         chosen = np.zeros(a.size, bool)
         chosen[seed % a.size if a.size else slice(0)] = True
         mixed.append(structured(np.where(chosen.reshape(a.shape), a, o), d, Regime.EXTREME))
@@ -149,15 +172,16 @@ def _decode_all(raw: bytes, shapes: Shapes, sampling: Sampling, regime: Regime) 
     return tuple(arrays)
 
 
-def _partner(subject: Subject, sampling: Sampling, pool: Sequence[Shapes], at: int, seed: int) -> Case | None:
+def _partner(case: Case, pool: Sequence[Shapes], at: int) -> Case | None:
     """A question of other shapes, its values made from the seed, since they do not matter for what it is for."""
-    rng = np.random.default_rng([seed, 7])
-    other = pool[(at + 1 + seed) % len(pool)]
-    case = Case(subject, _ordinary(other, sampling, rng), seed, sampling)
-    return case if _is_taken(case) else None
+    rng = np.random.default_rng([case.seed, 7])
+    values = ordinary(pool[(at + 1 + case.seed) % len(pool)], case.sampling, rng)
+    partner = Case(case.subject, values, case.seed, case.sampling)
+    return partner if _is_taken(partner) else None
 
 
-def _ordinary(shapes: Shapes, sampling: Sampling, rng: np.random.Generator) -> Arrays:
+def ordinary(shapes: Shapes, sampling: Sampling, rng: np.random.Generator) -> Arrays:
+    """Fill shapes with ordinary values, where how they shrink does not matter."""
     return tuple(
         structured(rng.choice(table(d, Regime.ORDINARY), s), d, Regime.ORDINARY)
         for s, d in zip(shapes, sampling.domains, strict=True)
@@ -169,10 +193,10 @@ def _repaired(case: Case, regime: Regime) -> Case | None:
     rng = case.rng()
     for share in (0.0, 0.3, 0.6, 0.9):
         if share:
-            ordinary = _ordinary(tuple(a.shape for a in case.arrays), case.sampling, rng)
+            usual = ordinary(tuple(a.shape for a in case.arrays), case.sampling, rng)
             mixed = tuple(
                 structured(np.where(rng.random(a.shape) < share, o, a), d, regime)
-                for a, o, d in zip(case.arrays, ordinary, case.sampling.domains, strict=True)
+                for a, o, d in zip(case.arrays, usual, case.sampling.domains, strict=True)
             )
             case = case.at(mixed)
         if _is_taken(case):

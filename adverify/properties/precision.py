@@ -1,10 +1,13 @@
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 
 from adverify.case import Case, flat
-from adverify.properties.base import Property, grads
-from adverify.subject import Arrays, Rejected
+from adverify.properties.base import EPS, Property, grads
+from adverify.strategies.cases import ordinary
+from adverify.subject import BackwardRaised, Rejected
 from adverify.verdict import HOLDS, Evidence, Verdict, undecided, violated
 
 EPS32 = float(np.finfo(np.float32).eps)
@@ -13,6 +16,9 @@ FINE, COARSE = 2.0**-34, 2.0**-16
 
 TINY = 1e-290
 """Below it even doubles have few digits."""
+
+ELSEWHERE = 6
+"""Other inputs at which single precision must be seen as well."""
 
 
 class Precision(Property):
@@ -66,41 +72,63 @@ class Precision(Property):
 def rounds_to_single(case: Case) -> str:
     """Say how backward is seen to compute in single precision; nothing if it is not.
 
-    Backward that does not notice a step of 2**-34 but does one of 2**-20 has rounded to single on the way.
+    Digits that cancel inside backward, as in 1 - tanh(x), go missing as well, but not for any input: what is seen at
+    the case must be seen at other ordinary inputs too.
+    """
+    how = _seen_to_round(case)
+    return how if how and all(_seen_to_round(other) for other in _elsewhere(case)) else ""
+
+
+def _elsewhere(case: Case) -> Iterator[Case]:
+    """Give other inputs of the same shapes at which the question can be answered."""
+    rng = case.rng()
+    shapes = tuple(a.shape for a in case.arrays)
+    for _ in range(ELSEWHERE):
+        if case.sampling.given:
+            arrays = tuple(a * rng.uniform(0.1, 1.0, a.shape) for a in case.arrays)
+        else:
+            arrays = ordinary(shapes, case.sampling, rng)
+        other = case.at(arrays)
+        if _seen_to_round(other) is not None:
+            yield other
+
+
+def _seen_to_round(case: Case) -> str | None:
+    """Say how backward rounds at a case, nothing if it does not; None if that cannot be seen there.
+
+    Backward that does not notice a step of 2**-34 but does one of 2**-16 has rounded to single on the way.
     """
     rng = case.rng()
     g = tuple(rng.normal(size=g.shape) for g in case.cotangents)
     shift = tuple(rng.choice([-1.0, 1.0], a.shape) * rng.uniform(0.5, 1.0, a.shape) for a in case.arrays)
-
-    def moved(step: float) -> Arrays:
-        return tuple(a * (1 + step * s) for a, s in zip(case.arrays, shift, strict=True))
-
+    steps = (0.0, FINE, COARSE / 2, COARSE)
+    points = [tuple(a * (1 + step * s) for a, s in zip(case.arrays, shift, strict=True)) for step in steps]
     try:
-        if _is_stuck(*(flat(case.subject.forward(moved(step))) for step in (0.0, FINE, COARSE / 2, COARSE))):
-            return ""
-        at, near, half, far = (flat(case.subject.vjp(moved(step), g)) for step in (0.0, FINE, COARSE / 2, COARSE))
-    except Rejected:
-        return ""
-    nudged = flat(case.subject.vjp(case.arrays, tuple(h * (1 + FINE) for h in g)))
+        if _is_stuck(*(flat(case.subject.forward(p)) for p in points), least=64 * EPS).any():
+            return None
+        at, *moved = (flat(case.subject.vjp(p, g)) for p in points)
+        nudged = flat(case.subject.vjp(case.arrays, tuple(h * (1 + FINE) for h in g)))
+    except (Rejected, BackwardRaised):
+        return None
     nonzero = (np.abs(at) > TINY) & np.isfinite(at)
-    if nonzero.any() and (at[nonzero] == at[nonzero].astype(np.float32)).all():
+    if not nonzero.any():
+        return None
+    if (at[nonzero] == at[nonzero].astype(np.float32)).all():
         return "every element of the gradient is a single-precision number: backward rounds to float32"
-    if _is_stuck(at, near, half, far) or (nonzero.any() and (nudged[nonzero] == at[nonzero]).all()):
+    stuck = _is_stuck(at, *moved, least=1e-9)
+    if (stuck.size and stuck.mean() > 0.5) or (nudged[nonzero] == at[nonzero]).all():  # rounding may turn over for some
         return "backward does not notice a relative change of 6e-11: it rounds to float32 on the way"
     return ""
 
 
-def _is_stuck(at: np.ndarray, near: np.ndarray, half: np.ndarray, far: np.ndarray) -> bool:
-    """Whether what moves in proportion to coarse steps does not move at all under a fine one."""
+def _is_stuck(at: np.ndarray, near: np.ndarray, half: np.ndarray, far: np.ndarray, least: float) -> np.ndarray:
+    """Whether each element that moves in proportion to coarse steps, by `least` of itself, ignores a fine one."""
     if not at.shape == near.shape == half.shape == far.shape:
-        return False
+        return np.zeros(0, bool)
     with np.errstate(all="ignore"):
-        proportional = np.abs(far - at - 2 * (half - at)) <= 0.1 * np.abs(far - at)
-        moves = (
-            (np.abs(far - at) > 1e-9 * np.abs(at))
-            & (np.abs(at) > TINY)
-            & np.isfinite(at)
-            & np.isfinite(far)
-            & proportional
-        )
-    return bool(moves.any() and (near[moves] == at[moves]).mean() > 0.5)  # rounding may turn over for a few
+        change = np.abs(far - at)
+        proportional = np.abs(far - at - 2 * (half - at)) <= 0.1 * change
+        usable = (np.abs(at) > TINY) & np.isfinite(at) & np.isfinite(far)
+        moves = usable & proportional & (change > least * np.abs(at))
+    stuck: np.ndarray = near[moves] == at[moves]
+    return stuck
