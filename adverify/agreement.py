@@ -7,7 +7,7 @@ every slope that was seen, by more than the oracle's error, forward's rounding a
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -34,6 +34,9 @@ ABSORBED_WHOLLY = 1e30
 
 MOST = 1e300
 """A derivative above it overflows on the way."""
+
+SHOWN = 8
+"""Roundings of its result that any forward makes."""
 
 TINY = 1e-3
 """Inputs below it are tiny to an op that works with an absolute tolerance."""
@@ -119,15 +122,17 @@ def judge(questions: Sequence[Question]) -> list[list[Finding]]:
     for q, start, stop in zip(questions, bounds[:-1], bounds[1:], strict=True):
         part = slice(start, stop)
         answers.append(_screened(q, estimate.value[part], estimate.error[part], estimate.size[part]))
-    for q, findings in zip(questions, answers, strict=True):
-        rows = [i for i, finding in enumerate(findings) if finding is None]
-        for i, finding in zip(rows, _cross_examine(q, np.array(rows, dtype=int)), strict=True):
-            findings[i] = finding
+    open_rows = [np.flatnonzero([finding is None for finding in findings]) for findings in answers]
+    asked = [(q, findings, rows) for q, findings, rows in zip(questions, answers, open_rows, strict=True) if rows.size]
+    if asked:
+        for (_, findings, rows), views in zip(asked, _views([(q, rows) for q, _, rows in asked]), strict=True):
+            for i, view in zip(rows, views, strict=True):
+                findings[i] = view.finding()
     return [[f for f in findings if f is not None] for findings in answers]
 
 
 def _stack(samples: Sequence[oracle.Samples]) -> oracle.Samples:
-    none = np.zeros((0, 0), bool)  # the screen does not ask which outputs move
+    none = np.zeros((0, 0), bool)  # which outputs move is not asked of them together
     return oracle.Samples(np.concatenate([s.phi for s in samples]), np.concatenate([s.size for s in samples]), none)
 
 
@@ -138,11 +143,19 @@ def _along(q: Question) -> np.ndarray:
     return products
 
 
+def _terms(q: Question) -> np.ndarray:
+    """What is added up to get <v, u>, in absolute value: each term may be off by the floor, whatever they cancel to."""
+    with np.errstate(all="ignore"):
+        size: np.ndarray = np.where(q.directions == 0, 0.0, np.abs(q.directions * q.v)).sum(axis=1)
+    return np.where(np.isfinite(size), size, 0.0)
+
+
 def _screened(q: Question, value: np.ndarray, error: np.ndarray, size: np.ndarray) -> list[Finding | None]:
     actual = _along(q)
     with np.errstate(all="ignore"):
         magnitude = np.maximum(np.abs(value), np.abs(actual))
-        agrees = np.isfinite(actual) & (np.abs(actual - value) <= error + RELATIVE_FLOOR * magnitude)
+        floor = RELATIVE_FLOOR * np.maximum(magnitude, _terms(q))
+        agrees = np.isfinite(actual) & (np.abs(actual - value) <= error + floor)
         relative = np.where(error == 0, 0.0, error / np.maximum(magnitude, 1e-300))
         sharp = (relative <= RESOLUTION) | (error <= EPS * 100 * size) & (magnitude <= 1e-9 * size)
     return [
@@ -151,25 +164,29 @@ def _screened(q: Question, value: np.ndarray, error: np.ndarray, size: np.ndarra
     ]
 
 
-def _cross_examine(q: Question, rows: np.ndarray) -> list[Finding]:
-    if not rows.size:
-        return []
-    samples = q.sample(q.directions[rows], oracle.FULL_RUNGS)
-    slopes = [oracle.central(samples), oracle.one_sided(samples, 1), oracle.one_sided(samples, -1)]
+def _views(asked: Sequence[tuple[Question, np.ndarray]]) -> Iterator[list[_View]]:
+    """Look along the directions of each question, given by their numbers, on the full ladder."""
+    sampled = [q.sample(q.directions[rows], oracle.FULL_RUNGS) for q, rows in asked]
+    together = _stack(sampled)
+    slopes = {0: oracle.central(together), 1: oracle.one_sided(together, 1), -1: oracle.one_sided(together, -1)}
+    start = 0
+    for (q, rows), samples in zip(asked, sampled, strict=True):
+        own = {side: d[start : start + rows.size] for side, d in slopes.items()}
+        start += rows.size
+        yield _views_of(q, rows, samples, own)
+
+
+def _views_of(q: Question, rows: np.ndarray, samples: oracle.Samples, slopes: dict[int, np.ndarray]) -> list[_View]:
     levels = slopes[0].shape[1]
-    rounding = np.maximum(samples.rounding[:, :levels], _sensitivity(q, samples)[:, None])
+    rounding = np.maximum(samples.rounding[:, :levels], (_sensitivity(q, samples) + _inside(q, samples))[:, None])
     noise = 2 * oracle.amplification(0) * rounding * 2.0 ** np.arange(levels)
-    actual = _along(q)
-    findings = []
+    actual, terms = _along(q), _terms(q)
+    views = []
     for i, row in enumerate(rows):
-        centre, right, left = (
-            _candidates(d[i], rounding[i], samples, i, q.scale, side)
-            for d, side in zip(slopes, (0, 1, -1), strict=True)
-        )
-        view = _View(q, q.directions[row], float(actual[row]), centre, right, left, samples.phi[i],
-                     slopes[0][i], noise[i])  # fmt: skip
-        findings.append(view.finding())
-    return findings
+        centre, right, left = (_candidates(slopes[s][i], rounding[i], samples, i, q.scale, s) for s in (0, 1, -1))
+        views.append(_View(q, q.directions[row], float(actual[row]), float(terms[row]), centre, right, left,
+                           samples.phi[i], slopes[0][i], noise[i]))  # fmt: skip
+    return views
 
 
 def _sensitivity(q: Question, samples: oracle.Samples) -> np.ndarray:
@@ -178,6 +195,13 @@ def _sensitivity(q: Question, samples: oracle.Samples) -> np.ndarray:
         drift = np.abs(q.evaluate(q.near.reshape(-1, q.x.size)) - q.evaluate(q.x[None])[0]) * np.abs(q.g)
         drift = np.where(np.isfinite(drift), drift, 0.0).max(axis=0, initial=0.0)
         return np.asarray(0.5 * np.where(samples.moves, drift, 0.0).sum(axis=1))
+
+
+def _inside(q: Question, samples: oracle.Samples) -> np.ndarray:
+    """What forward rounds inside, where that is more than its result shows: as much as it does at usual points."""
+    if q.noise <= SHOWN * EPS * q.scale:
+        return np.zeros(len(samples.moves))
+    return q.noise * (samples.moves @ np.abs(q.g))
 
 
 def _candidates(
@@ -208,6 +232,7 @@ class _View:
     q: Question
     direction: np.ndarray
     actual: float
+    terms: float
     centre: list[Plateau]
     right: list[Plateau]
     left: list[Plateau]
@@ -243,7 +268,7 @@ class _View:
         return bool(p.error <= max(1e-6 * change, 0.0 if p.flat else COARSE * abs(p.value)))
 
     def _agrees(self, value: float, error: float) -> bool:
-        bar = error + RELATIVE_FLOOR * max(abs(value), abs(self.actual)) + self._floor()
+        bar = error + RELATIVE_FLOOR * max(abs(value), self.terms) + self._floor()
         return bool(np.isfinite(self.actual)) and abs(self.actual - value) <= bar
 
     def _floor(self) -> float:
@@ -309,7 +334,7 @@ class _View:
         if not np.isfinite(self.actual):
             excuse = self._excuse(ABSORBED_WHOLLY) or self._overflows(low, high) or self._cancels()
             return Finding(Status.UNDECIDED if excuse else Status.VIOLATED, excuse or where, low, high, error)
-        error += RELATIVE_FLOOR * max(abs(low), abs(high)) + self._floor()
+        error += RELATIVE_FLOOR * max(abs(low), abs(high), self.terms) + self._floor()
         if self._outside(low, high, error):
             reach = 4 * 2.0**-coarsest
             rough = oracle.roughness(self.q.evaluate, self.q.x, self.q.g, self.direction, reach)

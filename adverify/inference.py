@@ -25,6 +25,10 @@ MAX_ELEMENTS = 160
 POOL = 96
 
 
+NOISE_STEP = 3.3e-7
+"""Relative: what is smooth does not show in eighth differences over it, and single precision rounds at each."""
+
+
 class NothingFits(Exception):
     """No input that was tried suits forward; says what was tried and what forward answered."""
 
@@ -365,12 +369,12 @@ class _Prober:
         return float(np.median(sizes)) if sizes else 1.0
 
     def noise(self, base: Shapes, fillings: Sequence[str]) -> float:
-        """Take eighth differences over steps so short that only rounding is left of forward."""
+        """Take eighth differences over steps so short that of forward only rounding is left."""
         arrays = self.filled(base, fillings)
         values = []
         for k in range(24):
             try:
-                outputs = self.subject.forward([a * (1 + k * 3.3e-9) for a in arrays])
+                outputs = self.subject.forward([a * (1 + k * NOISE_STEP) for a in arrays])
             except Rejected:
                 return 0.0
             values.append(np.concatenate([y.ravel() for y in outputs]))

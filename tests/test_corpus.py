@@ -13,14 +13,14 @@ def pytest_generate_tests(metafunc):
             metafunc.parametrize(kind[:-1], found.values(), ids=found.keys())
 
 
-def test_a_wrong_op_is_found_for_the_right_reason(mutant):
-    verdict, report = judged(mutant)
+def test_a_wrong_op_is_found_for_the_right_reason(mutant, seed):
+    verdict, report = judged(mutant, seed)
     assert report.failures, report.headline
     assert verdict == mutant.violates, str(report)
 
 
-def test_a_right_op_is_not_accused(control):
-    verdict, report = judged(control)
+def test_a_right_op_is_not_accused(control, seed):
+    verdict, report = judged(control, seed)
     assert verdict == "verified", str(report)
 
 

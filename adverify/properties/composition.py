@@ -53,6 +53,8 @@ class Composition(Property):
     def _chained(self, case: Case) -> Verdict:
         if len(case.arrays) != 1 or len(case.outputs) != 1 or case.outputs[0].shape != case.arrays[0].shape:
             return HOLDS
+        if not case.sampling.domains[0].holds(case.outputs[0]).all():
+            return HOLDS
         try:
             outer = case.at(case.outputs)
             middle = case.subject.vjp(case.outputs, outer.cotangents)

@@ -7,8 +7,8 @@ from adverify import check_function
 from adverify.discovery import functions_in
 
 
-@pytest.mark.parametrize("op", functions_in(adverify.ops), ids=lambda op: op.__name__)
-def test_gradient(op):
-    report = check_function(op)
+@pytest.mark.parametrize("op", list(functions_in(adverify.ops)), ids=lambda op: op.__name__)
+def test_gradient(op, seed):
+    report = check_function(op, seed=seed)
     assert report.ok
     assert report.cases > 0
