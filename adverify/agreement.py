@@ -286,7 +286,7 @@ class _View:
             tells_apart = p is best or p.error < abs(best.value - self.actual)
             if self._agrees(p.value, p.error) and tells_apart:
                 relative = p.error / max(abs(p.value), 1e-300) if p.error else 0.0
-                if relative <= COARSE or (p.flat and p.error <= self._floor()):
+                if relative <= COARSE or p.error <= self._floor():
                     return Finding(Status.HOLDS, "", p.value, p.value, p.error, relative)
                 return Finding(Status.UNDECIDED, "the numerical derivative's error bar is too wide", p.value, p.value)
         if best.span < 6 or not firm or self._is_plausible_below(best):

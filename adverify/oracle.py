@@ -1,8 +1,8 @@
 """The numerical derivative along directions, by SciPy, with an error bar: what the analytic one is held against.
 
 phi(t) = <g, f(x + t u) - f(x)> is sampled at t = +-2**-j, one geometric ladder a direction. Every stencil of
-`scipy.differentiate.derivative` with a step factor of two lies on that ladder, so one vectorised call turns the
-samples into one estimate per direction and rung, from steps as long as the input is large to steps of a few ulps.
+`scipy.differentiate.derivative` with a step factor of two lies on that ladder, so its weights turn the samples into
+one estimate per direction and rung, from steps as long as the input is large to steps of a few ulps.
 A derivative is believed where neighbouring rungs agree (a `Plateau`), never because one rung claims convergence.
 """
 
@@ -98,39 +98,53 @@ def _shortest(x: np.ndarray, directions: np.ndarray, resolution: float) -> np.nd
 
 def central(samples: Samples) -> np.ndarray:
     """Estimate phi'(0) with central differences of order 8, shape (directions, rungs - 3)."""
-    return _differentiate(samples, 0, _CENTRAL_ORDER, 2.0)
+    return _differentiate(samples, 0)
 
 
 def one_sided(samples: Samples, side: int) -> np.ndarray:
     """Estimate the derivative from the right (`side` = 1) or the left (-1), shape (directions, rungs - 3)."""
-    return _differentiate(samples, side, _ONE_SIDED_ORDER, 4.0)
+    return _differentiate(samples, side)
 
 
-def _differentiate(samples: Samples, side: int, order: int, factor: float) -> np.ndarray:
-    rows, _, rungs = samples.phi.shape
+def _differentiate(samples: Samples, side: int) -> np.ndarray:
+    """Apply SciPy's stencil at every rung; NaN where a sample that it needs is not finite."""
+    weights = _stencils(side, samples.rungs)
+    phi = samples.phi.reshape(len(samples.phi), 2 * samples.rungs)
+    usable = np.isfinite(phi)
+    with np.errstate(all="ignore"):
+        slopes = np.where(usable, phi, 0.0) @ weights
+        slopes[~usable @ (weights != 0)] = np.nan
+    return slopes
+
+
+@cache
+def _stencils(side: int, rungs: int) -> np.ndarray:
+    """Give the weights of every sample in `derivative`'s estimate at every rung, shape (2 rungs, rungs - 3).
+
+    The estimate is linear in the samples, so what SciPy gives for functions that are 1 at one sample and 0 at the
+    others is the stencil itself, and serves any number of directions without another call.
+    """
     levels = rungs - 3  # a central stencil takes four rungs; the one-sided one four, at half the factor's spacing
-    if not rows:
-        return np.zeros((0, levels))
+    basis = np.eye(2 * rungs)
 
-    def phi(t: np.ndarray, row: np.ndarray) -> np.ndarray:
+    def one_sample(t: np.ndarray, which: np.ndarray) -> np.ndarray:
         _, exponent = np.frexp(t)
         rung = np.clip(1 - exponent, 0, rungs - 1)
-        values = samples.phi[row.astype(int), (t < 0).astype(int), rung]
+        values = basis[which.astype(int), (t < 0) * rungs + rung]
         return np.where(t == 0, 0.0, values)
 
-    with np.errstate(all="ignore"):
-        result = derivative(
-            phi,
-            np.zeros((rows, levels)),
-            args=(np.arange(float(rows))[:, None],),
-            initial_step=2.0 ** -np.arange(levels),
-            step_factor=factor,
-            step_direction=side,
-            order=order,
-            maxiter=1,
-        )
-    estimates: np.ndarray = result.df
-    return estimates
+    result = derivative(
+        one_sample,
+        np.zeros((2 * rungs, levels)),
+        args=(np.arange(2.0 * rungs)[:, None],),
+        initial_step=2.0 ** -np.arange(levels),
+        step_factor=4.0 if side else 2.0,
+        step_direction=side,
+        order=_ONE_SIDED_ORDER if side else _CENTRAL_ORDER,
+        maxiter=1,
+    )
+    weights: np.ndarray = result.df
+    return weights
 
 
 @cache

@@ -101,13 +101,17 @@ class Det(Function):
 def _cofactors(a: np.ndarray) -> np.ndarray:
     """The matrix of cofactors, from the singular value decomposition: it needs no inverse.
 
-    cof(U S V) = det(U) det(V) U cof(S) V, and cof(S) holds the products of all other singular values.
+    cof(U S V) = det(U) det(V) U cof(S) V, and cof(S) holds the products of all other singular values. Rows are scaled
+    by powers of two first, so that those products do not overflow where the cofactors do not.
     """
-    u, s, v = np.linalg.svd(a)
+    _, exponents = np.frexp(np.abs(a).max(axis=-1, initial=0))
+    u, s, v = np.linalg.svd(np.ldexp(a, -exponents[..., None]))
     n = s.shape[-1]
     others = np.where(np.eye(n, dtype=bool), 1, s[..., None, :]).prod(axis=-1)
     sign = np.linalg.det(u) * np.linalg.det(v)
-    return np.asarray(sign[..., None, None] * (u * others[..., None, :]) @ v, dtype=a.dtype)
+    scaled = sign[..., None, None] * (u * others[..., None, :]) @ v
+    rest = exponents.sum(axis=-1, keepdims=True) - exponents
+    return np.asarray(np.ldexp(scaled, rest[..., None]), dtype=a.dtype)
 
 
 class Cholesky(Function):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from functools import cache
 
 import numpy as np
 
@@ -11,13 +12,18 @@ from adverify.agreement import Finding, Question, judge
 from adverify.case import Case, flat, unflat
 from adverify.domains import Domain, symmetric
 from adverify.evaluation import Evaluator
+from adverify.inference import Shapes, elements
 from adverify.properties.base import Property
 from adverify.properties.precision import rounds_to_single
 from adverify.strategies.values import MATRICES, Regime, structured
-from adverify.subject import Arrays, BackwardRaised, Rejected
+from adverify.subject import BackwardRaised, Rejected
 from adverify.verdict import Evidence, Status, Verdict, undecided, violated
 
-MAX_UNIT_DIRECTIONS = 48
+MAX_DIRECTIONS = 48
+"""Of an input with more elements than this, half as many are moved alone, and some together."""
+
+FEW_DIRECTIONS = 12
+"""The same where points must be evaluated one by one."""
 
 
 class NumericalProperty(Property):
@@ -129,7 +135,7 @@ def question_of(case: Case) -> Question | None:
     ulps = np.array([1.0, 2.0, 3.0])[:, None] * np.spacing(np.abs(x)) * np.sign(x)
     directions = directions_of(case, x, v, room, corner)
     return Question(evaluate, x, g, v, directions, room, case.sampling.scale, case.sampling.noise,
-                    _around(case.arrays), x + np.stack([ulps, -ulps]), backward,
+                    _around(tuple(a.shape for a in case.arrays)), x + np.stack([ulps, -ulps]), backward,
                     corner)  # fmt: skip
 
 
@@ -139,20 +145,21 @@ def _is_small(case: Case, verdict: Verdict) -> bool:
     return all(bool((np.abs(e.actual - e.expected)[e.wrong] <= 1e-5 * largest).all()) for e in verdict.evidence)
 
 
-def _around(arrays: Arrays) -> np.ndarray:
+@cache
+def _around(shapes: Shapes) -> np.ndarray:
     """Leave a point in many ways; square matrices also nearly along their diagonals, where eigenvectors are axes."""
     rng = np.random.default_rng(0)
-    n = sum(a.size for a in arrays)
+    n = elements(shapes)
     ranks = np.linspace(1.0, 2.0, n)
     ways = np.concatenate([
         [ranks, -ranks, ranks[::-1], -ranks[::-1]], rng.choice([-1.0, 1.0], (48, n)) * rng.uniform(1, 2, (48, n)),
     ])  # fmt: skip
-    square = [a.ndim >= 2 and a.shape[-1] == a.shape[-2] > 1 for a in arrays]
+    square = [len(s) >= 2 and s[-1] == s[-2] > 1 for s in shapes]
     if not any(square):
         return ways
     diagonal = flat(tuple(
-        np.broadcast_to(np.eye(a.shape[-1]), a.shape) if s else np.ones(a.shape)
-        for a, s in zip(arrays, square, strict=True)
+        np.broadcast_to(np.eye(s[-1]), s) if is_square else np.ones(s)
+        for s, is_square in zip(shapes, square, strict=True)
     ))  # fmt: skip
     return np.concatenate([ways, ways * np.where(diagonal == 1, 1.0, 1e-3)])
 
@@ -193,10 +200,12 @@ def directions_of(case: Case, x: np.ndarray, v: np.ndarray, room: np.ndarray, co
     directions = np.diag(room)
     if any(d.structure in MATRICES for d in case.sampling.domains):
         directions = _along_symmetric(case, v, directions)
-    if len(directions) > MAX_UNIT_DIRECTIONS:
+    alone = tuple(a.shape for a in case.arrays) in case.sampling.unstackable
+    most = FEW_DIRECTIONS if alone else MAX_DIRECTIONS
+    if len(directions) > most:
         rng = case.rng()
-        chosen = np.sort(rng.choice(len(directions), MAX_UNIT_DIRECTIONS // 2, replace=False))
-        together = room * rng.choice([-1.0, 1.0], (MAX_UNIT_DIRECTIONS // 4, x.size))
+        chosen = np.sort(rng.choice(len(directions), most // 2, replace=False))
+        together = room * rng.choice([-1.0, 1.0], (most // 4, x.size))
         if corner or len(directions) != x.size:  # at ties, too many slopes are right along these
             together = together[:0]
         directions = np.concatenate([directions[chosen], together])
