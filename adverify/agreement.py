@@ -332,7 +332,9 @@ class _View:
         """Accuse if nothing excuses; `low` and `high` bound the slopes seen."""
         coarsest, finest = min(p.coarsest for p in seen), min(p.finest for p in seen)
         if not np.isfinite(self.actual):
-            excuse = self._excuse(ABSORBED_WHOLLY) or self._overflows(low, high) or self._cancels()
+            excuse = (
+                self._excuse(ABSORBED_WHOLLY) or self._overflows(low, high) or self._leaves_range() or self._cancels()
+            )
             return Finding(Status.UNDECIDED if excuse else Status.VIOLATED, excuse or where, low, high, error)
         error += RELATIVE_FLOOR * max(abs(low), abs(high), self.terms) + self._floor()
         if self._outside(low, high, error):
@@ -388,6 +390,11 @@ class _View:
         with np.errstate(all="ignore"):
             steepest = max(abs(low), abs(high)) / np.abs(self.direction[self.direction != 0]).min()
         return "" if steepest < MOST else "the derivative is too large for floats"
+
+    def _leaves_range(self) -> str:
+        """Say that backward's gradient is finite, and only times the step that was asked for it is not."""
+        finite = np.isfinite(self.q.v[self.direction != 0]).all()
+        return "the change over a step is too large for floats" if finite else ""
 
     def _fits_own_scale(self) -> str:
         """Say that steps in proportion to a tiny element, far below those that settle, fit the analytic value."""

@@ -225,7 +225,7 @@ def _domains(domain: Domain | Sequence[Domain] | None, arity: int) -> tuple[Doma
 def _given(inputs: Any, arity: int) -> Sampling:
     """What is known of inputs that the caller gives: nothing, but that they are to be used as they are."""
     shapes = () if isinstance(inputs, st.SearchStrategy) else (tuple(np.shape(a) for a in inputs),)
-    return Sampling(shapes, (Domain(),) * arity, 0.0, 0.0, (False,) * arity, given=True)
+    return Sampling(shapes, (Domain(),) * arity, 0.0, 0.0, False, (False,) * arity, given=True)
 
 
 class _Violation(Exception):

@@ -47,6 +47,8 @@ class Sampling:
         The typical size of an output element.
     noise : float
         What forward rounds inside, as seen at ordinary inputs.
+    elementwise : bool
+        Each output element depends on one element of each input only: magnitudes may then be mixed freely.
     convention : tuple of bool
         Per input: forward reads one triangle of it only, so a symmetric gradient is as right as a triangular one.
     signature : Signature, optional
@@ -61,6 +63,7 @@ class Sampling:
     domains: tuple[Domain, ...]
     scale: float
     noise: float
+    elementwise: bool
     convention: tuple[bool, ...]
     signature: Signature | None = None
     given: bool = False
@@ -104,8 +107,9 @@ def infer(
         symmetric if reads and d.structure == "" and d.is_real_line else d
         for d, reads in zip(found, convention, strict=True)
     )
+    scale, noise = prober.scale(base, fillings), prober.noise(base, fillings)
     return Sampling(
-        _pool(accepted), found, prober.scale(base, fillings), prober.noise(base, fillings), convention, signature
+        _pool(accepted), found, scale, noise, prober.is_elementwise(base, fillings), convention, signature
     )
 
 
@@ -381,6 +385,23 @@ class _Prober:
         if len({v.size for v in values}) > 1 or not values[0].size:
             return 0.0
         return float(np.median(np.abs(np.diff(values, 8, axis=0)).max(axis=0)) / 2**7)
+
+    def is_elementwise(self, base: Shapes, fillings: Sequence[str]) -> bool:
+        """Whether changing one element of an input changes only the output elements that it is broadcast to."""
+        arrays = self.filled(base, fillings)
+        try:
+            (before,) = self.subject.forward(arrays)
+            for i, a in enumerate(arrays):
+                for j in {0, a.size - 1} if a.size else ():
+                    other, own = np.array(a), np.zeros(a.shape, bool)
+                    other.flat[j] *= 1.01
+                    own.flat[j] = True
+                    (after,) = self.subject.forward([*arrays[:i], other, *arrays[i + 1 :]])
+                    if ((before != after) & ~np.broadcast_to(own, before.shape)).any():
+                        return False
+        except (Rejected, ValueError):  # several outputs, or one that is no broadcast of the inputs
+            return False
+        return before.shape == np.broadcast_shapes(*base)
 
     def domain(self, i: int, base: Shapes, fillings: Sequence[str], accepted: Sequence[Shapes]) -> Domain:
         """Locate where the elements of input `i` may lie, the other inputs being filled."""

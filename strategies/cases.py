@@ -60,7 +60,8 @@ def cases(
     pool = _pool(sampling, degenerate=False)
     at = draw(st.integers(0, len(pool) - 1))
     count = draw(st.sampled_from((1, sets, sets, sets)))
-    mode = draw(st.sampled_from(["one", "scaled", "scaled", "all"])) if regime is Regime.EXTREME else "all"
+    mixtures = ["one", "scaled", "scaled"] + ["all"] * sampling.elementwise
+    mode = draw(st.sampled_from(mixtures)) if regime is Regime.EXTREME else "all"
     drawn = _drawn(draw, [(subject, sampling, pool[at])] * count, regime, mode)
     return [replace(case, partner=_partner(case, pool, at)) for case in drawn[:1]] + drawn[1:]
 

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
@@ -104,7 +104,7 @@ def _seen_to_round(case: Case) -> str | None:
     steps = (0.0, FINE, COARSE / 2, COARSE)
     points = [tuple(a * (1 + step * s) for a, s in zip(case.arrays, shift, strict=True)) for step in steps]
     try:
-        if _is_stuck(*(flat(case.subject.forward(p)) for p in points), least=64 * EPS).any():
+        if _is_stuck([flat(case.subject.forward(p)) for p in points], 64 * EPS).any():
             return None
         at, *moved = (flat(case.subject.vjp(p, g)) for p in points)
         nudged = flat(case.subject.vjp(case.arrays, tuple(h * (1 + FINE) for h in g)))
@@ -115,14 +115,18 @@ def _seen_to_round(case: Case) -> str | None:
         return None
     if (at[nonzero] == at[nonzero].astype(np.float32)).all():
         return "every element of the gradient is a single-precision number: backward rounds to float32"
-    stuck = _is_stuck(at, *moved, least=1e-9)
+    stuck = _is_stuck([at, *moved], 1e-9)
     if (stuck.size and stuck.mean() > 0.5) or (nudged[nonzero] == at[nonzero]).all():  # rounding may turn over for some
         return "backward does not notice a relative change of 6e-11: it rounds to float32 on the way"
     return ""
 
 
-def _is_stuck(at: np.ndarray, near: np.ndarray, half: np.ndarray, far: np.ndarray, least: float) -> np.ndarray:
-    """Whether each element that moves in proportion to coarse steps, by `least` of itself, ignores a fine one."""
+def _is_stuck(values: Sequence[np.ndarray], least: float) -> np.ndarray:
+    """Whether each element that moves in proportion to coarse steps, by `least` of itself, ignores a fine one.
+
+    `values` are those at the point, after a fine step, after half a coarse one and after a coarse one.
+    """
+    at, near, half, far = values
     if not at.shape == near.shape == half.shape == far.shape:
         return np.zeros(0, bool)
     with np.errstate(all="ignore"):
