@@ -108,9 +108,7 @@ def infer(
         for d, reads in zip(found, convention, strict=True)
     )
     scale, noise = prober.scale(base, fillings), prober.noise(base, fillings)
-    return Sampling(
-        _pool(accepted), found, scale, noise, prober.is_elementwise(base, fillings), convention, signature
-    )
+    return Sampling(_pool(accepted), found, scale, noise, prober.is_elementwise(base, fillings), convention, signature)
 
 
 # Shapes
