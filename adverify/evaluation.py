@@ -1,7 +1,8 @@
-"""forward at many points at once: stacked in one call where that gives the same, one by one elsewhere."""
+"""forward at many points at once: in one call where that gives the same, one by one elsewhere."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -9,31 +10,54 @@ import numpy as np
 from adverify.subject import Arrays, Rejected, Subject
 
 CHECKED = 4
-"""Points of every stacked call that are also evaluated alone."""
+"""Points of every common call that are also evaluated alone."""
+
+Axes = tuple[int | None, ...]
+"""Per input, the axis along which the points are laid one after the other; None for an input that stays."""
+
+Shapes = tuple[tuple[int, ...], ...]
+
+
+@dataclass
+class Memory:
+    """What was found out about calling a Subject for many points; shared by all its Evaluators.
+
+    Attributes
+    ----------
+    unstackable : set of shapes
+        Those for which a leading axis does not give the same.
+    joints : dict
+        For shapes and the inputs that move, the axes along which points may be joined; None if there are none.
+    """
+
+    unstackable: set[Shapes] = field(default_factory=set)
+    joints: dict[tuple[Shapes, tuple[bool, ...]], Axes | None] = field(default_factory=dict)
 
 
 @dataclass
 class Evaluator:
     """forward on rows of flattened inputs, flattened outputs in rows; NaN where forward refuses.
 
-    A leading axis is tried first. It is believed for one call only, and only if points spread over that call come out
-    alike when they are evaluated alone; ops that reduce over all axes, or test a condition on the whole, fail this.
+    A new leading axis is tried first, then an axis that is there: many ops take a batch in one of theirs. Either is
+    believed for one call only, and only if points spread over that call come out alike when they are evaluated alone;
+    ops that reduce over that axis, or test a condition on the whole, fail this.
 
     Attributes
     ----------
     subject : Subject
-    like : tuple of ndarray
-        Arrays of the inputs' shapes.
-    size : int
-        How many elements all outputs have together.
-    refused : set
-        The shapes for which stacking failed before; shared by all evaluators of one Subject.
+    like, outputs : tuple of ndarray
+        The inputs that the points are near, and their outputs.
+    memory : Memory
     """
 
     subject: Subject
     like: Arrays
-    size: int
-    refused: set[tuple[tuple[int, ...], ...]] = field(default_factory=set)
+    outputs: Arrays
+    memory: Memory
+
+    def __post_init__(self) -> None:
+        self.size = sum(y.size for y in self.outputs)
+        self.shapes = tuple(a.shape for a in self.like)
 
     def __call__(self, points: np.ndarray) -> np.ndarray:
         ends = np.cumsum([a.size for a in self.like])[:-1]
@@ -41,19 +65,20 @@ class Evaluator:
             np.ascontiguousarray(b).reshape(len(points), *a.shape)
             for b, a in zip(np.split(points, ends, axis=1), self.like, strict=True)
         ]
-        shapes = tuple(a.shape for a in self.like)
-        if len(points) > 2 * CHECKED and shapes not in self.refused:
+        if len(points) <= 2 * CHECKED:
+            return self._one_by_one(blocks)
+        if self.shapes not in self.memory.unstackable:
             # A few first: an op that does not take a leading axis may make something huge of a long one.
             takes = self._stacked([b[:CHECKED] for b in blocks]) is not None
             outputs = self._stacked(blocks) if takes else None
             if outputs is not None and self._is_as_alone(outputs, blocks):
                 return outputs
-            self.refused.add(shapes)
-        return self._one_by_one(blocks, range(len(points)))
+            self.memory.unstackable.add(self.shapes)
+        return self._in_groups(blocks)
 
-    def _one_by_one(self, blocks: list[np.ndarray], rows: range | np.ndarray) -> np.ndarray:
-        outputs = np.full((len(rows), self.size), np.nan)
-        for row, i in zip(outputs, rows, strict=True):
+    def _one_by_one(self, blocks: list[np.ndarray]) -> np.ndarray:
+        outputs = np.full((len(blocks[0]), self.size), np.nan)
+        for i, row in enumerate(outputs):
             try:
                 values = self.subject.forward([b[i] for b in blocks])
             except Rejected:
@@ -74,7 +99,69 @@ class Evaluator:
         outputs = np.concatenate([y.reshape(n, -1) for y in values], axis=1, dtype=np.float64)
         return outputs if outputs.shape[1] == self.size else None
 
+    def _in_groups(self, blocks: list[np.ndarray]) -> np.ndarray:
+        """Evaluate together the points that move the same inputs."""
+        moved = np.stack([
+            (b != a).reshape(len(b), -1).any(axis=1) for b, a in zip(blocks, self.like, strict=True)
+        ], axis=1)  # fmt: skip
+        outputs = np.empty((len(moved), self.size))
+        for which in np.unique(moved, axis=0):
+            rows = np.flatnonzero((moved == which).all(axis=1))
+            own = [b[rows] for b in blocks]
+            joined = self._joined(own, tuple(which.tolist())) if which.any() and len(rows) > 2 * CHECKED else None
+            outputs[rows] = self._one_by_one(own) if joined is None else joined
+        return outputs
+
+    def _joined(self, blocks: list[np.ndarray], moved: tuple[bool, ...]) -> np.ndarray | None:
+        """Lay the points along an axis that the inputs have, if one is found that gives what they give alone."""
+        key = (self.shapes, moved)
+        known = self.memory.joints.get(key)
+        for axes in _ways_to_join(self.shapes, moved) if key not in self.memory.joints else [known] if known else []:
+            takes = self._along([b[:CHECKED] for b in blocks], axes) is not None
+            outputs = self._along(blocks, axes) if takes else None
+            if outputs is not None and self._is_as_alone(outputs, blocks):
+                self.memory.joints[key] = axes
+                return outputs
+        self.memory.joints[key] = None
+        return None
+
+    def _along(self, blocks: list[np.ndarray], axes: Axes) -> np.ndarray | None:
+        n = len(blocks[0])
+        arrays = [b[0] if axis is None else np.concatenate(b, axis=axis) for b, axis in zip(blocks, axes, strict=True)]
+        try:
+            values = self.subject.forward(arrays)
+        except Rejected:
+            return None
+        parts = [_cut(y, alone.shape, n) for y, alone in zip(values, self.outputs, strict=True)]
+        found = [part for part in parts if part is not None]
+        return np.concatenate(found, axis=1, dtype=np.float64) if len(found) == len(parts) else None
+
     def _is_as_alone(self, outputs: np.ndarray, blocks: list[np.ndarray]) -> bool:
         rows = np.unique(np.linspace(0, len(outputs) - 1, CHECKED).astype(int))
-        alone = self._one_by_one(blocks, rows)
+        alone = self._one_by_one([b[rows] for b in blocks])
         return bool((np.abs(outputs[rows] - alone) <= 4 * np.spacing(np.abs(alone))).all())
+
+
+def _ways_to_join(shapes: Shapes, moved: tuple[bool, ...]) -> Iterator[Axes]:
+    """Give axes to lay points along: of the inputs that move, alone or with those of the same leading length."""
+    lengths = {s[0] for s, moves in zip(shapes, moved, strict=True) if moves and s}
+    if all(s for s, moves in zip(shapes, moved, strict=True) if moves):
+        yield tuple(0 if moves else None for moves in moved)
+    if len(lengths) == 1 and len(shapes) > 1:
+        yield tuple(0 if s and s[0] in lengths else None for s in shapes)
+    if sum(moved) == 1:
+        for axis in (1, -1):
+            if len(shapes[moved.index(True)]) > 1:
+                yield tuple(axis if moves else None for moves in moved)
+
+
+def _cut(joined: np.ndarray, shape: tuple[int, ...], n: int) -> np.ndarray | None:
+    """Cut the output for n joined points into one row for each; None if no axis is n times as long as alone."""
+    if joined.ndim != len(shape):
+        return None
+    longer = [i for i, (a, b) in enumerate(zip(joined.shape, shape, strict=True)) if a != b]
+    if len(longer) != 1 or joined.shape[longer[0]] != n * shape[longer[0]]:
+        return None
+    axis = longer[0]
+    apart = joined.reshape(*shape[:axis], n, *shape[axis:])
+    return np.moveaxis(apart, axis, 0).reshape(n, -1)

@@ -11,10 +11,12 @@ import itertools
 import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
 
 from adverify.domains import Domain, interval, nonzero, positive_definite, real, symmetric
+from adverify.evaluation import Memory
 from adverify.signatures import Signature
 from adverify.subject import Arrays, Rejected, Subject
 
@@ -55,8 +57,8 @@ class Sampling:
         The one that was declared.
     given : bool
         The caller gives the inputs.
-    unstackable : set of shapes
-        Those for which points must be evaluated one by one, as found on the way.
+    memory : Memory
+        How forward is called for many points at once, as found on the way.
     """
 
     shapes: tuple[Shapes, ...]
@@ -67,11 +69,21 @@ class Sampling:
     convention: tuple[bool, ...]
     signature: Signature | None = None
     given: bool = False
-    unstackable: set[Shapes] = field(default_factory=set, compare=False)
+    memory: Memory = field(default_factory=Memory, compare=False)
 
     @property
     def arity(self) -> int:
         return len(self.domains)
+
+    @cached_property
+    def degenerate(self) -> tuple[Shapes, ...]:
+        """The shapes in which an input is 0-d, empty, or of a single element."""
+        return tuple(s for s in self.shapes if is_degenerate(s))
+
+    @cached_property
+    def telling(self) -> tuple[Shapes, ...]:
+        """Those in which no input is empty and some input has two elements; all, if there are none."""
+        return tuple(s for s in self.shapes if not _is_bare(s)) or self.shapes
 
     def __str__(self) -> str:
         if self.given:
@@ -175,6 +187,11 @@ def elements(shapes: Shapes) -> int:
 def is_degenerate(shapes: Shapes) -> bool:
     """Whether an input is 0-d, empty, or of a single element."""
     return any(math.prod(s) <= 1 for s in shapes)
+
+
+def _is_bare(shapes: Shapes) -> bool:
+    sizes = [math.prod(s) for s in shapes]
+    return 0 in sizes or max(sizes) < 2
 
 
 def _typical(accepted: Sequence[Shapes]) -> Shapes:

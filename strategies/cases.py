@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from adverify.case import Case
 from adverify.domains import Domain, real
-from adverify.inference import Sampling, Shapes, is_degenerate
+from adverify.inference import Sampling, Shapes
 from adverify.subject import Arrays, Rejected, Subject
 
 SCALES = (1e3, 1e-3, 1e200, 1e-200, 1e8, 1e-8, 1e100, 1e-100, 1e160, 1e-160, 1e30, 1e-30)
@@ -132,15 +132,7 @@ def _tempered(values: Arrays, sampling: Sampling, mode: str, seed: int) -> Array
 
 
 def _pool(sampling: Sampling, degenerate: bool) -> Sequence[Shapes]:
-    if degenerate:
-        return [s for s in sampling.shapes if is_degenerate(s)]
-    return [s for s in sampling.shapes if not _is_bare(s)] or sampling.shapes
-
-
-def _is_bare(shapes: Shapes) -> bool:
-    """Whether an input is empty, or none has two elements: shapes that the degenerate cases are made of."""
-    sizes = [int(np.prod(s)) for s in shapes]
-    return 0 in sizes or max(sizes) < 2
+    return sampling.degenerate if degenerate else sampling.telling
 
 
 def simpler_cases(case: Case, regime: Regime, degenerate: bool) -> Iterator[Case]:

@@ -118,7 +118,7 @@ def question_of(case: Case) -> Question | None:
         room_of(a, d).ravel() for a, d in zip(case.arrays, case.sampling.domains, strict=True)
     ]) if x.size else x  # fmt: skip
 
-    evaluate = Evaluator(case.subject, case.arrays, g.size, case.sampling.unstackable)
+    evaluate = Evaluator(case.subject, case.arrays, case.outputs, case.sampling.memory)
 
     def backward(points: np.ndarray) -> np.ndarray:
         gradients = np.full((len(points), x.size), np.nan)
@@ -200,12 +200,14 @@ def directions_of(case: Case, x: np.ndarray, v: np.ndarray, room: np.ndarray, co
     directions = np.diag(room)
     if any(d.structure in MATRICES for d in case.sampling.domains):
         directions = _along_symmetric(case, v, directions)
-    alone = tuple(a.shape for a in case.arrays) in case.sampling.unstackable
+    alone = tuple(a.shape for a in case.arrays) in case.sampling.memory.unstackable
     most = FEW_DIRECTIONS if alone else MAX_DIRECTIONS
     if len(directions) > most:
         rng = case.rng()
         chosen = np.sort(rng.choice(len(directions), most // 2, replace=False))
+        owner = np.repeat(np.arange(len(case.arrays)), [a.size for a in case.arrays])
         together = room * rng.choice([-1.0, 1.0], (most // 4, x.size))
+        together *= owner == rng.choice(owner, (most // 4, 1))  # of one input, for points are evaluated so together
         if corner or len(directions) != x.size:  # at ties, too many slopes are right along these
             together = together[:0]
         directions = np.concatenate([directions[chosen], together])
