@@ -7,13 +7,14 @@ every slope that was seen, by more than the oracle's error, forward's rounding a
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from adverify import oracle
-from adverify.oracle import EPS, Evaluate, Plateau
+from adverify.oracle import EPS, Estimate, Evaluate, Plateau
 from adverify.verdict import Status
 
 RELATIVE_FLOOR = 2e-7
@@ -34,6 +35,12 @@ ABSORBED_WHOLLY = 1e30
 
 MOST = 1e300
 """A derivative above it overflows on the way."""
+
+FIRST = 4
+"""Directions that are looked at closely before the others: one that is wrong settles the question."""
+
+CLEARLY = 10
+"""How many error bars of the screen beside a wrong direction make another one wrong."""
 
 SHOWN = 8
 """Roundings of its result that any forward makes."""
@@ -73,6 +80,8 @@ class Question:
         Gives the gradients that backward claims at such points, NaN where it gives none.
     corner : bool
         Whether the point was chosen for being special: kinks are then looked at from points nearby as well.
+    slow : bool
+        Whether forward takes points one by one only: few directions are then looked at closely.
     """
 
     evaluate: Evaluate
@@ -87,6 +96,7 @@ class Question:
     near: np.ndarray
     backward: Callable[[np.ndarray], np.ndarray]
     corner: bool = False
+    slow: bool = False
 
     @property
     def resolution(self) -> float:
@@ -118,17 +128,49 @@ def judge(questions: Sequence[Question]) -> list[list[Finding]]:
     samples = [q.sample(q.directions, oracle.SCREEN_RUNGS) for q in questions]
     estimate = oracle.screen(_stack(samples))
     bounds = np.cumsum([0] + [len(q.directions) for q in questions])
-    answers = []
-    for q, start, stop in zip(questions, bounds[:-1], bounds[1:], strict=True):
-        part = slice(start, stop)
-        answers.append(_screened(q, estimate.value[part], estimate.error[part], estimate.size[part]))
-    open_rows = [np.flatnonzero([finding is None for finding in findings]) for findings in answers]
-    asked = [(q, findings, rows) for q, findings, rows in zip(questions, answers, open_rows, strict=True) if rows.size]
+    parts = [slice(a, b) for a, b in itertools.pairwise(bounds)]
+    screens = [Estimate(estimate.value[p], estimate.error[p], estimate.size[p]) for p in parts]
+    answers = [_screened(q, screen) for q, screen in zip(questions, screens, strict=True)]
+    doubtful = [_by_disagreement(*three) for three in zip(questions, screens, answers, strict=True)]
+    _cross_examine([(q, a, rows[:FIRST]) for q, a, rows in zip(questions, answers, doubtful, strict=True)])
+    _cross_examine([
+        (q, a, rows[FIRST:]) for q, a, rows in zip(questions, answers, doubtful, strict=True)
+        if not q.slow and not _is_violated(a)
+    ])  # fmt: skip
+    return [_completed(*three) for three in zip(questions, screens, answers, strict=True)]
+
+
+def _by_disagreement(q: Question, screen: Estimate, findings: Sequence[Finding | None]) -> np.ndarray:
+    """The directions that the screen leaves open, those first that look most wrong."""
+    rows = np.flatnonzero([f is None for f in findings])
+    with np.errstate(all="ignore"):
+        excess = np.abs(_along(q)[rows] - screen.value[rows]) / (screen.error[rows] + 1e-300)
+    return rows[np.argsort(-np.nan_to_num(excess, nan=np.inf), kind="stable")]
+
+
+def _cross_examine(asked: Sequence[tuple[Question, list[Finding | None], np.ndarray]]) -> None:
+    """Answer along those directions of each question, given by their numbers, on the full ladder."""
+    asked = [(q, findings, rows) for q, findings, rows in asked if rows.size]
     if asked:
         for (_, findings, rows), views in zip(asked, _views([(q, rows) for q, _, rows in asked]), strict=True):
             for i, view in zip(rows, views, strict=True):
                 findings[i] = view.finding()
-    return [[f for f in findings if f is not None] for findings in answers]
+
+
+def _is_violated(findings: Sequence[Finding | None]) -> bool:
+    return any(f is not None and f.status is Status.VIOLATED for f in findings)
+
+
+def _completed(q: Question, screen: Estimate, findings: Sequence[Finding | None]) -> list[Finding]:
+    """Beside a direction that is surely wrong the screen tells which others are; nothing else is accused by it."""
+    actual, violated = _along(q), _is_violated(findings)
+    with np.errstate(all="ignore"):
+        bar = CLEARLY * (screen.error + RELATIVE_FLOOR * np.maximum(np.abs(screen.value), _terms(q)))
+        wrong = violated & ~(np.abs(actual - screen.value) <= bar) & np.isfinite(screen.value)
+    return [
+        f or Finding(Status.VIOLATED if w else Status.UNDECIDED, "not looked at closely", v, v, e)
+        for f, v, e, w in zip(findings, screen.value, screen.error, wrong, strict=True)
+    ]
 
 
 def _stack(samples: Sequence[oracle.Samples]) -> oracle.Samples:
@@ -150,8 +192,8 @@ def _terms(q: Question) -> np.ndarray:
     return np.where(np.isfinite(size), size, 0.0)
 
 
-def _screened(q: Question, value: np.ndarray, error: np.ndarray, size: np.ndarray) -> list[Finding | None]:
-    actual = _along(q)
+def _screened(q: Question, screen: Estimate) -> list[Finding | None]:
+    value, error, size, actual = screen.value, screen.error, screen.size, _along(q)
     with np.errstate(all="ignore"):
         magnitude = np.maximum(np.abs(value), np.abs(actual))
         floor = RELATIVE_FLOOR * np.maximum(magnitude, _terms(q))

@@ -32,7 +32,7 @@ SHRINK_SECONDS = 3.0
 SIMPLER = 40
 AGAIN = 3
 """How often more examples are drawn where none decided all gradients."""
-BUDGET_SECONDS = 5.0
+BUDGET_SECONDS = 3.0
 """For a slow op fewer cases are judged; what was decided is in the report."""
 SHARE = {(Regime.ORDINARY, False): 0.45, (Regime.SPECIAL, False): 0.25, (Regime.EXTREME, False): 0.2,
          (Regime.ORDINARY, True): 0.06}  # fmt: skip

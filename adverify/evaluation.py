@@ -33,6 +33,10 @@ class Memory:
     unstackable: set[Shapes] = field(default_factory=set)
     joints: dict[tuple[Shapes, tuple[bool, ...]], Axes | None] = field(default_factory=dict)
 
+    def is_slow(self, shapes: Shapes) -> bool:
+        """Whether points of these shapes are evaluated one by one."""
+        return shapes in self.unstackable and not any(axes for (s, _), axes in self.joints.items() if s == shapes)
+
 
 @dataclass
 class Evaluator:
@@ -73,7 +77,11 @@ class Evaluator:
             outputs = self._stacked(blocks) if takes else None
             if outputs is not None and self._is_as_alone(outputs, blocks):
                 return outputs
-            self.memory.unstackable.add(self.shapes)
+            apart = self._in_groups(blocks)
+            # Where forward refuses some of the points, it may refuse all together for their sake only.
+            if np.isfinite(apart).all():
+                self.memory.unstackable.add(self.shapes)
+            return apart
         return self._in_groups(blocks)
 
     def _one_by_one(self, blocks: list[np.ndarray]) -> np.ndarray:
@@ -91,13 +99,13 @@ class Evaluator:
         n, most = len(blocks[0]), max(b.ndim for b in blocks)
         padded = [b.reshape(n, *(1,) * (most - b.ndim), *b.shape[1:]) for b in blocks]
         try:
-            values = self.subject.forward(padded)
+            values = self.subject.evaluate(padded)
         except Rejected:
             return None
         if any(y.ndim == 0 or len(y) != n for y in values):
             return None
         outputs = np.concatenate([y.reshape(n, -1) for y in values], axis=1, dtype=np.float64)
-        return outputs if outputs.shape[1] == self.size else None
+        return _refused_as_nan(outputs) if outputs.shape[1] == self.size else None
 
     def _in_groups(self, blocks: list[np.ndarray]) -> np.ndarray:
         """Evaluate together the points that move the same inputs."""
@@ -122,24 +130,31 @@ class Evaluator:
             if outputs is not None and self._is_as_alone(outputs, blocks):
                 self.memory.joints[key] = axes
                 return outputs
-        self.memory.joints[key] = None
+        self.memory.joints.setdefault(key, None)
         return None
 
     def _along(self, blocks: list[np.ndarray], axes: Axes) -> np.ndarray | None:
         n = len(blocks[0])
         arrays = [b[0] if axis is None else np.concatenate(b, axis=axis) for b, axis in zip(blocks, axes, strict=True)]
         try:
-            values = self.subject.forward(arrays)
+            values = self.subject.evaluate(arrays)
         except Rejected:
             return None
         parts = [_cut(y, alone.shape, n) for y, alone in zip(values, self.outputs, strict=True)]
         found = [part for part in parts if part is not None]
-        return np.concatenate(found, axis=1, dtype=np.float64) if len(found) == len(parts) else None
+        return _refused_as_nan(np.concatenate(found, axis=1, dtype=np.float64)) if len(found) == len(parts) else None
 
     def _is_as_alone(self, outputs: np.ndarray, blocks: list[np.ndarray]) -> bool:
         rows = np.unique(np.linspace(0, len(outputs) - 1, CHECKED).astype(int))
         alone = self._one_by_one([b[rows] for b in blocks])
-        return bool((np.abs(outputs[rows] - alone) <= 4 * np.spacing(np.abs(alone))).all())
+        same = np.abs(outputs[rows] - alone) <= 4 * np.spacing(np.abs(alone))
+        return bool((same | (np.isnan(outputs[rows]) & np.isnan(alone))).all())
+
+
+def _refused_as_nan(outputs: np.ndarray) -> np.ndarray:
+    """Make a row NaN that forward alone would be refused for."""
+    outputs[~np.isfinite(outputs).all(axis=1)] = np.nan
+    return outputs
 
 
 def _ways_to_join(shapes: Shapes, moved: tuple[bool, ...]) -> Iterator[Axes]:

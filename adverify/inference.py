@@ -298,6 +298,14 @@ class _Prober:
             return False
         return True
 
+    def computes(self, arrays: Sequence[np.ndarray]) -> bool:
+        """Whether forward returns, be it NaN."""
+        try:
+            self.subject.evaluate(arrays)
+        except Rejected:
+            return False
+        return True
+
     def filled(self, shapes: Shapes, fillings: Sequence[str], seed: int = 0) -> Arrays:
         rng = _Noise(seed)
         if self.domains:
@@ -312,19 +320,24 @@ class _Prober:
 
     def find_fillings(self, candidates: Sequence[Shapes]) -> tuple[str, ...]:
         """Find a filling per input that suits forward at some candidate, and at the larger ones of its dimensions."""
-        alike = [(name,) * self.arity for name in FILLINGS]
+        plain, *others = ((name,) * self.arity for name in FILLINGS)
         mixed = [f for f in itertools.product(FILLINGS, repeat=self.arity) if len(set(f)) > 1] if self.arity < 3 else []
         telling = [s for s in candidates if not is_degenerate(s)]
-        first = telling if len(telling) < 40 else [*telling[:30], *telling[30 :: len(telling) // 60 + 1]]
-        for fillings in alike:
-            taken = next((s for s in telling if self.accepts(self.filled(s, fillings))), None)
+        taken = next((s for s in telling if self.accepts(self.filled(s, plain))), None)
+        if taken is not None:
+            return self._sturdier(plain, taken, candidates)
+        # Values are what is wrong where forward computes and gives NaN; where it raises, it may be the shapes.
+        fit = [s for s in telling if self.computes(self.filled(s, plain))]
+        first = fit or (telling if len(telling) < 40 else [*telling[:30], *telling[30 :: len(telling) // 60 + 1]])
+        for fillings in others:
+            taken = next((s for s in first if self.accepts(self.filled(s, fillings))), None)
             if taken is not None:
                 return self._sturdier(fillings, taken, candidates)
         for fillings in mixed:
-            if any(self.accepts(self.filled(s, fillings)) for s in first):
+            if any(self.accepts(self.filled(s, fillings)) for s in first[:90]):
                 return fillings
-        for shapes in candidates:
-            for fillings in alike:
+        for shapes in (s for s in candidates if is_degenerate(s)):
+            for fillings in (plain, *others):
                 if self.accepts(self.filled(shapes, fillings)):
                     return fillings
         raise NothingFits(self.what_was_refused())

@@ -62,8 +62,18 @@ class Subject:
         """
         return data_of(self.apply(self.make(), [variable(np.array(a)) for a in arrays]))
 
+    def evaluate(self, arrays: Sequence[np.ndarray]) -> Arrays:
+        """Compute the outputs as they come, NaN and infinity included; raises Rejected if forward raises."""
+        return tuple(np.asarray(y.data) for y in self._call(self.make(), [variable(np.array(a)) for a in arrays]))
+
     def apply(self, op: Function, inputs: Sequence[Variable]) -> tuple[Variable, ...]:
         """Call `op.forward` and check what comes back."""
+        outputs = self._call(op, inputs)
+        if not all(np.isfinite(y.data).all() for y in outputs):
+            raise Rejected("forward returned NaN or infinity")
+        return outputs
+
+    def _call(self, op: Function, inputs: Sequence[Variable]) -> tuple[Variable, ...]:
         self._start()
         try:
             result = op.forward(*inputs)
@@ -78,8 +88,6 @@ class Subject:
                 kind = str(getattr(y.data, "dtype", type(y.data).__name__))
                 raise MalformedOp(f"{self.name}.forward returned {kind} data, which has no gradient; "
                                   "end it with `return variable(...)`, which makes it float64")  # fmt: skip
-            if not np.isfinite(y.data).all():
-                raise Rejected("forward returned NaN or infinity")
         return outputs
 
     def vjp(self, arrays: Sequence[np.ndarray], cotangents: Sequence[np.ndarray]) -> Arrays:

@@ -135,8 +135,8 @@ def question_of(case: Case) -> Question | None:
     ulps = np.array([1.0, 2.0, 3.0])[:, None] * np.spacing(np.abs(x)) * np.sign(x)
     directions = directions_of(case, x, v, room, corner)
     return Question(evaluate, x, g, v, directions, room, case.sampling.scale, case.sampling.noise,
-                    _around(tuple(a.shape for a in case.arrays)), x + np.stack([ulps, -ulps]), backward,
-                    corner)  # fmt: skip
+                    _around(evaluate.shapes), x + np.stack([ulps, -ulps]), backward, corner,
+                    case.sampling.memory.is_slow(evaluate.shapes))  # fmt: skip
 
 
 def _is_small(case: Case, verdict: Verdict) -> bool:
@@ -200,8 +200,8 @@ def directions_of(case: Case, x: np.ndarray, v: np.ndarray, room: np.ndarray, co
     directions = np.diag(room)
     if any(d.structure in MATRICES for d in case.sampling.domains):
         directions = _along_symmetric(case, v, directions)
-    alone = tuple(a.shape for a in case.arrays) in case.sampling.memory.unstackable
-    most = FEW_DIRECTIONS if alone else MAX_DIRECTIONS
+    unstackable = tuple(a.shape for a in case.arrays) in case.sampling.memory.unstackable
+    most = FEW_DIRECTIONS if unstackable else MAX_DIRECTIONS
     if len(directions) > most:
         rng = case.rng()
         chosen = np.sort(rng.choice(len(directions), most // 2, replace=False))
