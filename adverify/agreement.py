@@ -380,9 +380,7 @@ class _View:
             return Finding(Status.UNDECIDED if excuse else Status.VIOLATED, excuse or where, low, high, error)
         error += RELATIVE_FLOOR * max(abs(low), abs(high), self.terms) + self._floor()
         if self._outside(low, high, error):
-            reach = 4 * 2.0**-coarsest
-            rough = oracle.roughness(self.q.evaluate, self.q.x, self.q.g, self.direction, reach)
-            error += 8 * rough / 2.0**-coarsest + self._backward_noise()
+            error += self._roughness(coarsest, finest) + self._backward_noise()
         if self._outside(low, high, error) and (self.q.corner or where == "kink" or low != high):
             low, high, error = self._nearby(low, high, error)
         if self._outside(low, high, error):
@@ -397,6 +395,15 @@ class _View:
         if where == "kink" or low == high:
             return Finding(Status.HOLDS, where, low, high, error)
         return Finding(Status.UNDECIDED, "a kink is closer than the oracle can tell apart", low, high, error)
+
+    def _roughness(self, coarsest: int, finest: int) -> float:
+        """What forward's noise does to a slope, at the scale of the plateau where that is least.
+
+        Noise is the same at all scales, so long steps suffer least; but over them forward may also bend or have a pole.
+        """
+        scales = 2.0 ** -np.arange(coarsest, max(coarsest, finest - 3) + 1, 3)
+        q = self.q
+        return min(8 * oracle.roughness(q.evaluate, q.x, q.g, self.direction, 4 * t) / t for t in scales.tolist())
 
     def _excuse(self, absorbed: float) -> str:
         """Say why a disagreement proves nothing: what floating point cannot show at these magnitudes."""
@@ -539,8 +546,11 @@ class _View:
             return low, high, error
         # Outputs have kinks independently of each other, in more combinations than points can show.
         slopes, size = slopes[finite], float((np.abs(ahead[finite]) @ np.abs(self.q.g)).max())
-        low, high = min(low, float(slopes.min(axis=0).sum())), max(high, float(slopes.max(axis=0).sum()))
-        return low, high, error + 1e-3 * max(abs(low), abs(high)) + 8 * EPS * size / t
+        near = float(slopes.min(axis=0).sum()), float(slopes.max(axis=0).sum())
+        coarse = 1e-3 * max(map(abs, near)) + 8 * EPS * size / t
+        if low - coarse <= near[0] and near[1] <= high + coarse:  # no kink nearby: they only say the same less well
+            return low, high, error
+        return min(low, near[0]), max(high, near[1]), error + coarse
 
     def _why_nothing(self) -> str:
         if not np.isfinite(self.phi).any():

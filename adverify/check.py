@@ -34,6 +34,7 @@ AGAIN = 3
 """How often more examples are drawn where none decided all gradients."""
 BUDGET_SECONDS = 3.0
 """For a slow op fewer cases are judged; what was decided is in the report."""
+SPARSE = 8
 SHARE = {(Regime.ORDINARY, False): 0.45, (Regime.SPECIAL, False): 0.25, (Regime.EXTREME, False): 0.2,
          (Regime.ORDINARY, True): 0.06}  # fmt: skip
 """How the examples are divided among regimes, and degenerate shapes."""
@@ -228,6 +229,11 @@ def _given(inputs: Any, arity: int) -> Sampling:
     return Sampling(shapes, (Domain(),) * arity, 0.0, 0.0, False, (False,) * arity, given=True)
 
 
+def _is_sparse(p: Property, where: _Round) -> bool:
+    """Whether a few of all degenerate shapes, other ones each time, are enough for a property to be asked about."""
+    return where.degenerate and not p.judges_gradients
+
+
 class _Violation(Exception):
     """Tells Hypothesis that a case fails."""
 
@@ -269,7 +275,7 @@ class _Search:
         for regime, degenerate in SHARE:
             if self.inputs is not None and (regime is not Regime.ORDINARY or degenerate):
                 continue
-            asked = [p for p in properties if (p.regime, p.degenerate) == (regime, degenerate)]
+            asked = [p for p in properties if p.everywhere or (p.regime, p.degenerate) == (regime, degenerate)]
             self._look(asked, self._round(self.subjects, regime, degenerate))
             if regime is Regime.ORDINARY and not degenerate and self.inputs is None and not self.report.failures:
                 self._look_again(asked)
@@ -357,7 +363,7 @@ class _Search:
                 return
             for p in [self.found[0]] if self.found is not None else list(asked):
                 try:
-                    self._ask(p, drawn)
+                    self._ask(p, drawn[drawn[0].seed % SPARSE :: SPARSE] if drawn and _is_sparse(p, where) else drawn)
                 except OutOfTime:
                     if p.judges_gradients:
                         raise

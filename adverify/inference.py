@@ -116,8 +116,8 @@ def infer(
     found = domains or [prober.domain(i, base, fillings, accepted) for i in range(arity)]
     convention = tuple(not domains and prober.reads_one_triangle(i, accepted, fillings) for i in range(arity))
     found = tuple(
-        symmetric if reads and d.structure == "" and d.is_real_line else d
-        for d, reads in zip(found, convention, strict=True)
+        prober.matrices(i, accepted, fillings) if reads and d.structure == "" else d
+        for i, (d, reads) in enumerate(zip(found, convention, strict=True))
     )
     scale, noise = prober.scale(base, fillings), prober.noise(base, fillings)
     return Sampling(_pool(accepted), found, scale, noise, prober.is_elementwise(base, fillings), convention, signature)
@@ -484,34 +484,36 @@ class _Prober:
         return tidy if abs(tidy - outside) <= 1e-12 * max(1.0, abs(outside)) else outside
 
     def reads_one_triangle(self, i: int, accepted: Sequence[Shapes], fillings: Sequence[str]) -> bool:
+        """Whether forward ignores what is above or below the diagonal of input `i`, whatever it is."""
         square = [s for s in accepted if _is_square(s[i]) and s[i][-1] in (2, 3) and elements(s) > 0]
-        if not square:
-            return False
-        arrays = [np.array(a) for a in self.filled(square[-1], fillings)]
-        for triangle in (np.tril, np.triu):
-            other = [np.array(a) for a in arrays]
-            other[i] = triangle(other[i]) + (arrays[i] * 1.5 - triangle(arrays[i] * 1.5))
-            try:
-                same = all(
-                    np.array_equal(y, z)
-                    for y, z in zip(self.subject.forward(arrays), self.subject.forward(other), strict=True)
-                )
-            except Rejected:
-                same = False
-            if same:
-                return not self._reads_diagonal_only(i, arrays)
-        return False
+        return bool(square) and any(
+            all(self._ignores(i, triangle, self.filled(square[-1], fillings, seed)) for seed in range(4))
+            and not all(self._ignores(i, _diagonal, self.filled(square[-1], fillings, seed)) for seed in range(4))
+            for triangle in (np.tril, np.triu)
+        )
 
-    def _reads_diagonal_only(self, i: int, arrays: Sequence[np.ndarray]) -> bool:
-        other = [np.array(a) for a in arrays]
-        other[i] = other[i] * (0.5 + 0.5 * np.eye(other[i].shape[-1]))
+    def matrices(self, i: int, accepted: Sequence[Shapes], fillings: Sequence[str]) -> Domain:
+        """Say which symmetric matrices forward takes as input `i`: all, or only positive definite ones."""
+        square = [s for s in accepted if _is_square(s[i]) and s[i][-1] >= 2][:8]
+        any_sign = [*fillings[:i], "symmetric", *fillings[i + 1 :]]
+        takes = [self.accepts(self.filled(s, any_sign, seed)) for s in square for seed in range(4)]
+        return symmetric if all(takes) else positive_definite
+
+    def _ignores(self, i: int, kept: Callable[[np.ndarray], np.ndarray], arrays: Arrays) -> bool:
+        """Whether forward gives the same when all of input `i` but `kept` is replaced."""
+        rest = arrays[i] - kept(arrays[i])
         try:
-            return all(
-                np.array_equal(y, z)
-                for y, z in zip(self.subject.forward(arrays), self.subject.forward(other), strict=True)
-            )
+            outputs = [
+                self.subject.forward([*arrays[:i], kept(arrays[i]) + factor * rest, *arrays[i + 1 :]])
+                for factor in (1.0, 1.5, -0.5)
+            ]
         except Rejected:
             return False
+        return all(np.array_equal(y, z) for other in outputs[1:] for y, z in zip(outputs[0], other, strict=True))
+
+
+def _diagonal(a: np.ndarray) -> np.ndarray:
+    return a * np.eye(a.shape[-1])
 
 
 def _inside(domain: Domain, rng: _Noise, shape: Shape) -> np.ndarray:

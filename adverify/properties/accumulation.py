@@ -13,6 +13,7 @@ class Accumulation(Property):
 
     name = "accumulation"
     rule = "backward adds to what .grad already holds"
+    everywhere = True
     needs = ("gradient",)
 
     def check(self, case: Case) -> Verdict:

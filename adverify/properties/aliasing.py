@@ -15,6 +15,7 @@ class Aliasing(Property):
 
     name = "aliasing"
     rule = "the same Variable passed twice gets the sum of both partials"
+    everywhere = True
     needs = ("accumulation",)
 
     def check(self, case: Case) -> Verdict:

@@ -32,6 +32,8 @@ class Property(ABC):
         Whether it is judged on 0-d, empty and one-element shapes.
     needs : tuple of str
         The properties without which its answer means nothing; where one is violated it is not asked.
+    everywhere : bool
+        Whether it is also judged on all other kinds of values and shapes.
     judges_gradients : bool
         Whether it decides a gradient numerically: such verdicts are what a Subject is verified by.
     """
@@ -40,12 +42,13 @@ class Property(ABC):
     rule: ClassVar[str] = ""
     regime: ClassVar[Regime] = Regime.ORDINARY
     degenerate: ClassVar[bool] = False
+    everywhere: ClassVar[bool] = False
     needs: ClassVar[tuple[str, ...]] = ()
     judges_gradients: ClassVar[bool] = False
 
     def judge(self, cases: Sequence[Case]) -> Iterator[tuple[Case, Verdict]]:
-        """Answer for cases of one structure; unless a property says otherwise, the first stands for all."""
-        for case in cases[:1]:
+        """Answer for some cases; unless a property says otherwise, one stands for all of its shapes."""
+        for case in {tuple(a.shape for a in case.arrays): case for case in reversed(cases)}.values():
             yield case, self._answer(case)
 
     def _answer(self, case: Case) -> Verdict:

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
@@ -37,7 +37,18 @@ class Layout(Property):
         return self._arranged(flat, "broadcast (stride 0)", _stretched)
 
     def _arranged(self, case: Case, name: str, arrange: Callable[[np.ndarray], np.ndarray]) -> Verdict:
-        op, inputs = case.subject.make(), [variable(arrange(a)) for a in case.arrays]
+        """Ask about all arrays arranged so, then about each of them alone among plain ones."""
+        count = len(case.arrays) + 1  # the cotangent is the last
+        alone = [tuple(i == j for j in range(count)) for i in range(count)] if name in ALONE else []
+        for which in [(True,) * count, *alone]:
+            verdict = self._some_arranged(case, name, [arrange if w else np.array for w in which])
+            if verdict is not HOLDS:
+                return verdict
+        return HOLDS
+
+    def _some_arranged(self, case: Case, name: str, arrange: Sequence[Callable[[np.ndarray], np.ndarray]]) -> Verdict:
+        op = case.subject.make()
+        inputs = [variable(to(a)) for to, a in zip(arrange[:-1], case.arrays, strict=True)]
         try:
             outputs = data_of(case.subject.apply(op, inputs))
         except Rejected as rejected:
@@ -45,7 +56,9 @@ class Layout(Property):
         evidence = differing(output_names(case), case.outputs, outputs, _rounded_inside(case), SLACK)
         if evidence:
             return violated(f"forward gives another output for {name} inputs", *evidence)
-        cotangents = tuple(arrange(g) for g in case.cotangents) if name != "broadcast (stride 0)" else case.cotangents
+        cotangents = (
+            tuple(arrange[-1](g) for g in case.cotangents) if name != "broadcast (stride 0)" else case.cotangents
+        )
         actual = case.subject.pull_back(op, inputs, cotangents)
         evidence = differing(grads(case), case.vjp, actual, case.sizes, SLACK)
         return violated(f"backward gives another gradient for {name} arrays", *evidence) if evidence else HOLDS
@@ -66,6 +79,12 @@ def _strided(a: np.ndarray) -> np.ndarray:
     return wide[..., ::2]
 
 
+def _permuted(a: np.ndarray) -> np.ndarray:
+    """Lay the axes in memory in an order that is neither NumPy's nor Fortran's."""
+    order = np.roll(np.arange(a.ndim), 1)
+    return np.array(a.transpose(order), order="C").transpose(np.argsort(order))
+
+
 def _reversed(a: np.ndarray) -> np.ndarray:
     return a[(slice(None, None, -1),) * a.ndim].copy()[(slice(None, None, -1),) * a.ndim]
 
@@ -80,8 +99,12 @@ def _stretched(a: np.ndarray) -> np.ndarray:
     return np.broadcast_to(a[:1], a.shape) if a.ndim and a.size else np.array(a)
 
 
+ALONE = ("Fortran-ordered",)
+"""Layouts in which arrays are also arranged one at a time: what is flattened together must be in one order."""
+
 LAYOUTS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
     "Fortran-ordered": lambda a: np.array(a, order="F"),  # asfortranarray makes a 0-d array 1-d
+    "permuted": _permuted,
     "strided": _strided,
     "reversed": _reversed,
     "read-only": _read_only,

@@ -75,11 +75,14 @@ def rounds_to_single(case: Case) -> str:
     Digits that cancel inside backward, as in 1 - tanh(x), go missing as well, but not for any input: what is seen at
     the case must be seen at other ordinary inputs too.
     """
-    how = _seen_to_round(case)
-    return how if how and all(_seen_to_round(other) for other in _elsewhere(case)) else ""
+    for i in range(len(case.arrays)):
+        how = _seen_to_round(case, i)
+        if how and all(_seen_to_round(other, i) for other in _elsewhere(case, i)):
+            return how
+    return ""
 
 
-def _elsewhere(case: Case) -> Iterator[Case]:
+def _elsewhere(case: Case, i: int) -> Iterator[Case]:
     """Give other inputs of the same shapes at which the question can be answered."""
     rng = case.rng()
     shapes = tuple(a.shape for a in case.arrays)
@@ -89,12 +92,12 @@ def _elsewhere(case: Case) -> Iterator[Case]:
         else:
             arrays = ordinary(shapes, case.sampling, rng)
         other = case.at(arrays)
-        if _seen_to_round(other) is not None:
+        if _seen_to_round(other, i) is not None:
             yield other
 
 
-def _seen_to_round(case: Case) -> str | None:
-    """Say how backward rounds at a case, nothing if it does not; None if that cannot be seen there.
+def _seen_to_round(case: Case, i: int) -> str | None:
+    """Say how backward rounds the gradient of input `i`, nothing if it does not; None if that cannot be seen here.
 
     Backward that does not notice a step of 2**-34 but does one of 2**-16 has rounded to single on the way.
     """
@@ -106,18 +109,18 @@ def _seen_to_round(case: Case) -> str | None:
     try:
         if _is_stuck([flat(case.subject.forward(p)) for p in points], 64 * EPS).any():
             return None
-        at, *moved = (flat(case.subject.vjp(p, g)) for p in points)
-        nudged = flat(case.subject.vjp(case.arrays, tuple(h * (1 + FINE) for h in g)))
+        at, *moved = (np.ravel(case.subject.vjp(p, g)[i]) for p in points)
+        nudged = np.ravel(case.subject.vjp(case.arrays, tuple(h * (1 + FINE) for h in g))[i])
     except (Rejected, BackwardRaised):
         return None
     nonzero = (np.abs(at) > TINY) & np.isfinite(at)
     if not nonzero.any():
         return None
     if (at[nonzero] == at[nonzero].astype(np.float32)).all():
-        return "every element of the gradient is a single-precision number: backward rounds to float32"
+        return f"every element of {grads(case)[i]} is a single-precision number: backward rounds to float32"
     stuck = _is_stuck([at, *moved], 1e-9)
     if (stuck.size and stuck.mean() > 0.5) or (nudged[nonzero] == at[nonzero]).all():  # rounding may turn over for some
-        return "backward does not notice a relative change of 6e-11: it rounds to float32 on the way"
+        return f"{grads(case)[i]} does not notice a relative change of 6e-11: backward rounds to float32 on the way"
     return ""
 
 

@@ -16,6 +16,7 @@ class Purity(Property):
 
     name = "purity"
     rule = "forward and backward change no input, no cotangent and no output"
+    everywhere = True
     needs = ("determinism",)
 
     def check(self, case: Case) -> Verdict:

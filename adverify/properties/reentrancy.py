@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
@@ -25,11 +25,15 @@ class Reentrancy(Property):
             return verdict
         uses = [case] + [c for c in (case.sibling, case.partner) if c is not None and _is_usable(c)]
         for order in (uses, uses[::-1]):
-            verdict = self._interleaved(case.subject.make(), order)
-            if verdict is not HOLDS:
-                return verdict
+            for last_first in (True, False):
+                verdict = self._interleaved(case.subject.make(), order, last_first)
+                if verdict is not HOLDS:
+                    return verdict
         verdict = self._repeated(case)
-        return verdict if verdict is not HOLDS else self._sharing_an_input(case)
+        for i in range(len(case.arrays)):
+            for apart in (False, True):
+                verdict = self._sharing_an_input(case, i, apart) if verdict is HOLDS else verdict
+        return verdict
 
     def _one_after_another(self, case: Case) -> Verdict:
         """What an instance keeps of one call must not show in the next, nor the next change what it gave."""
@@ -54,9 +58,10 @@ class Reentrancy(Property):
                 return violated("an instance used before gives another gradient than a new one", *evidence)
         return HOLDS
 
-    def _interleaved(self, op: Function, uses: Sequence[Case]) -> Verdict:
+    def _interleaved(self, op: Function, uses: Sequence[Case], last_first: bool) -> Verdict:
+        """Run all forwards, then all backwards, in the order of a graph's pass or in that of the forwards."""
         inputs = [self._forward(op, use, [variable(np.array(a)) for a in use.arrays]) for use in uses]
-        for use, variables in zip(uses, inputs, strict=True):
+        for use, variables in list(zip(uses, inputs, strict=True))[:: -1 if last_first else 1]:
             actual = use.subject.pull_back(op, variables, use.cotangents)
             evidence = differing(grads(use), use.vjp, actual, use.sizes)
             if evidence:
@@ -75,27 +80,38 @@ class Reentrancy(Property):
             violated("a second pass over the same graph does not add the same again", *evidence) if evidence else HOLDS
         )
 
-    def _sharing_an_input(self, case: Case) -> Verdict:
-        """Two uses that have their first input in common, as a Variable that both may write on."""
-        other = case.at((case.arrays[0], *case.sibling.arrays[1:]))
+    def _sharing_an_input(self, case: Case, i: int, apart: bool) -> Verdict:
+        """Two uses, of one instance or of two, that have input `i` in common: a Variable that both may write on."""
+        other = case.at(tuple(a if j == i else b for j, (a, b) in enumerate(_pairs(case))))
         if not _is_usable(other):
             return HOLDS
-        op, shared = case.subject.make(), variable(np.array(case.arrays[0]))
-        uses = [(use, [shared, *(variable(np.array(a)) for a in use.arrays[1:])]) for use in (case, other)]
-        for use, inputs in uses:
+        first = case.subject.make()
+        instances, shared = (first, case.subject.make() if apart else first), variable(np.array(case.arrays[i]))
+        uses = [(op, use, [shared if j == i else variable(np.array(a)) for j, a in enumerate(use.arrays)])
+                for op, use in zip(instances, (case, other), strict=True)]  # fmt: skip
+        for op, use, inputs in uses:
             self._forward(op, use, inputs)
-        for use, inputs in uses:
+        for op, use, inputs in uses[::-1]:
             case.subject.pull_back(op, inputs, use.cotangents)
-        total = np.asarray(case.vjp[0]) + np.asarray(other.vjp[0])
-        evidence = differing([f"{case.names[0]}.grad"], [total], [shared.grad], case.sizes[:1], slack=256)
-        for use, inputs in uses:
-            evidence += differing(grads(use)[1:], use.vjp[1:], [x.grad for x in inputs[1:]], use.sizes[1:])
+        expected = [np.asarray(case.vjp[i]) + np.asarray(other.vjp[i])]
+        names, actual, sizes = [f"{case.names[i]}.grad"], [shared.grad], [case.sizes[i]]
+        for _, use, inputs in uses:
+            for j in (j for j in range(len(inputs)) if j != i):
+                names.append(f"{use.names[j]}.grad")
+                expected.append(np.asarray(use.vjp[j]))
+                actual.append(inputs[j].grad)
+                sizes.append(use.sizes[j])
+        evidence = differing(names, expected, actual, sizes, slack=256)
         return violated("two uses of the op that share an input disturb each other", *evidence) if evidence else HOLDS
 
     @staticmethod
     def _forward(op: Function, case: Case, inputs: list[Variable]) -> list[Variable]:
         case.subject.apply(op, inputs)
         return inputs
+
+
+def _pairs(case: Case) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    return zip(case.arrays, case.sibling.arrays, strict=True)
 
 
 def _is_usable(case: Case) -> bool:
