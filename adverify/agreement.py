@@ -20,6 +20,9 @@ from adverify.verdict import Status
 RELATIVE_FLOOR = 2e-7
 """Below it nobody is accused: backward may be less exact than forward for honest reasons."""
 
+ROUNDED = 2e-5
+"""Relative steps of forward below which it is taken to round, above which to be a staircase."""
+
 RESOLUTION = 1e-6
 """The screen's error bar, relative to the derivative, above which the full ladder is asked for a better one."""
 
@@ -259,7 +262,7 @@ def _candidates(
     coarse = phi[:, :8][np.isfinite(phi[:, :8])]
     reference = float(np.median(coarse)) if coarse.size else 0.0
     for p in oracle.plateaus(d, rounding, reference, side):
-        if p.value == 0 and smallest <= 1e-3 * magnitude:
+        if p.value == 0 and smallest <= ROUNDED * magnitude:
             last_change = np.flatnonzero(d[: p.finest + 1])
             vanishes = max(p.coarsest, int(last_change[-1]) + 1 if last_change.size else 0)
             p = replace(p, error=max(p.error, 2 * smallest * 2.0**vanishes))
@@ -380,13 +383,14 @@ class _View:
             return Finding(Status.UNDECIDED if excuse else Status.VIOLATED, excuse or where, low, high, error)
         error += RELATIVE_FLOOR * max(abs(low), abs(high), self.terms) + self._floor()
         if self._outside(low, high, error):
-            error += self._roughness(coarsest, finest) + self._backward_noise()
+            error += self._roughness(coarsest) + self._backward_noise(coarsest)
         if self._outside(low, high, error) and (self.q.corner or where == "kink" or low != high):
             low, high, error = self._nearby(low, high, error)
         if self._outside(low, high, error):
             excuse = (
                 self._excuse(ABSORBED / self.q.resolution)
                 or self._unresolved(finest)
+                or self._follows_a_staircase(low, high)
                 or self._is_ill_conditioned()
                 or self._is_uneven(low, high)
                 or self._fits_own_scale()
@@ -396,14 +400,20 @@ class _View:
             return Finding(Status.HOLDS, where, low, high, error)
         return Finding(Status.UNDECIDED, "a kink is closer than the oracle can tell apart", low, high, error)
 
-    def _roughness(self, coarsest: int, finest: int) -> float:
-        """What forward's noise does to a slope, at the scale of the plateau where that is least.
+    def _roughness(self, coarsest: int) -> float:
+        """What forward's noise, or jumps of an iteration's length, do to a slope.
 
-        Noise is the same at all scales, so long steps suffer least; but over them forward may also bend or have a pole.
+        A pole or a bend next to the plateau is neither: seen from farther away it is one place among many.
         """
-        scales = 2.0 ** -np.arange(coarsest, max(coarsest, finest - 3) + 1, 3)
+        step = 2.0**-coarsest
+        near, far = (oracle.roughness(self._phi(reach * step * oracle.GRID)) for reach in (4, 32))
+        return 8 * min(float(near.max()), float(np.median(far))) / step
+
+    def _phi(self, t: np.ndarray) -> np.ndarray:
         q = self.q
-        return min(8 * oracle.roughness(q.evaluate, q.x, q.g, self.direction, 4 * t) / t for t in scales.tolist())
+        with np.errstate(all="ignore"):
+            phi: np.ndarray = (q.evaluate(q.x + t[:, None] * self.direction) - q.evaluate(q.x[None])[0]) @ q.g
+        return phi
 
     def _excuse(self, absorbed: float) -> str:
         """Say why a disagreement proves nothing: what floating point cannot show at these magnitudes."""
@@ -411,6 +421,19 @@ class _View:
         if size.size and size.max() > absorbed * size.min():
             return "the magnitudes are so far apart that forward loses the small ones"
         return ""
+
+    def _follows_a_staircase(self, low: float, high: float) -> str:
+        """Say that forward has stairs, on which it is flat, and backward gives the slope of what they follow."""
+        if low != 0 or high != 0:
+            return ""
+        phi = self._phi(oracle.GRID)
+        jumps = np.abs(np.diff(phi[np.isfinite(phi)]))
+        stairs = jumps[jumps > 0]
+        if stairs.size < 4:
+            return ""
+        slope = float(np.polyfit(oracle.GRID[np.isfinite(phi)], phi[np.isfinite(phi)], 3)[2])
+        agrees = abs(slope - self.actual) <= 2 * float(stairs.max())
+        return "forward has stairs too small to tell from rounding" if agrees else ""
 
     def _is_ill_conditioned(self) -> str:
         """Say that the last bits of the inputs decide what forward gives; unlike `near`, these steps break ties."""
@@ -519,16 +542,25 @@ class _View:
     def _outside(self, low: float, high: float, error: float) -> bool:
         return not low - error <= self.actual <= high + error
 
-    def _backward_noise(self) -> float:
+    def _backward_noise(self, coarsest: int) -> float:
         """How much backward's values along the direction scatter among neighbouring floats of one side.
 
-        Not against the point itself, whose value may be a convention at a kink.
+        Not against the point itself, whose value may be a convention at a kink. Where digits cancel, neighbouring
+        floats may give the same; then it shows as roughness in most places of a longer stretch.
         """
+        near = self._claimed(self.q.near.reshape(-1, self.q.x.size)).reshape(self.q.near.shape[:2])
         with np.errstate(all="ignore"):
-            values = self.q.backward(self.q.near.reshape(-1, self.q.x.size)).reshape(self.q.near.shape)
-            along = np.where(self.direction == 0, 0.0, values * self.direction).sum(axis=2)
-            scatter = along.max(axis=1) - along.min(axis=1)
-        return 4 * float(np.where(np.isfinite(scatter), scatter, 0.0).max())
+            scatter = near.max(axis=1) - near.min(axis=1)
+        stretch = self._claimed(self.q.x + 2.0**-coarsest * oracle.GRID[:, None] * self.direction)
+        return 4 * float(np.where(np.isfinite(scatter), scatter, 0.0).max()) + 8 * float(
+            np.median(oracle.roughness(stretch))
+        )
+
+    def _claimed(self, points: np.ndarray) -> np.ndarray:
+        """What backward says of the slope along the direction, at several points."""
+        with np.errstate(all="ignore"):
+            along: np.ndarray = np.where(self.direction == 0, 0.0, self.q.backward(points) * self.direction).sum(axis=1)
+        return along
 
     def _nearby(self, low: float, high: float, error: float) -> tuple[float, float, float]:
         """Widen the slopes to Clarke's generalised directional derivative, from points where nothing ties.

@@ -21,10 +21,11 @@ from adverify.inference import NothingFits, Sampling, infer
 from adverify.isolation import OutOfTime, Watch, isolated
 from adverify.properties import Property, all_properties, dependents
 from adverify.report import Failure, InvalidFunction, Report, Undecided, VerificationError
+from adverify.shapes import is_degenerate
 from adverify.signatures import Signature
-from adverify.strategies.cases import cases, degenerate_cases, simpler_cases
+from adverify.strategies.cases import cases, simpler_cases, sweeps
 from adverify.strategies.values import Regime
-from adverify.subject import MalformedOp, Subject, arities, check_backward_takes, subject_of
+from adverify.subject import MalformedOp, Subject, arities, check_backward_takes, subject_of, takes_any_number
 from adverify.verdict import Status, Verdict
 
 MAX_ARGUMENTS = 12
@@ -33,11 +34,14 @@ SIMPLER = 40
 AGAIN = 3
 """How often more examples are drawn where none decided all gradients."""
 BUDGET_SECONDS = 3.0
-"""For a slow op fewer cases are judged; what was decided is in the report."""
-SPARSE = 8
+"""Of its own processor time: for a slow op fewer cases are judged; what was decided is in the report."""
+PATIENCE = 4.0
+"""How many times as long it may take by the clock, on a busy machine or for an op that waits."""
+SPARSE = 24
+"""Of a sweep's cases, so many are enough for a property that is not about numbers; other ones each time."""
 SHARE = {(Regime.ORDINARY, False): 0.45, (Regime.SPECIAL, False): 0.25, (Regime.EXTREME, False): 0.2,
          (Regime.ORDINARY, True): 0.06}  # fmt: skip
-"""How the examples are divided among regimes, and degenerate shapes."""
+"""How the examples are divided among regimes, and sweeps over all shapes."""
 
 
 def check_function(
@@ -153,15 +157,18 @@ def _subjects(
     for chosen in _choices(op, arguments):
         subject = dataclasses.replace(subject_of(op, chosen), watch=watch)
         report.location = report.location or subject.location
+        fitting: list[tuple[Subject, Sampling]] = []
         for arity in _arities(subject, parsed, inputs):
             domains = _domains(domain or getattr(op, "domain", None), arity)
+            rare = not (fitting and takes_any_number(subject))
             try:
-                sampling = infer(subject, arity, parsed, domains) if inputs is None else _given(inputs, arity)
+                samplings = infer(subject, arity, parsed, domains, rare) if inputs is None else (_given(inputs, arity),)
             except NothingFits as refusal:
                 refusals.append(str(refusal))
                 continue
-            found.append((subject, sampling))
-            report.inferred.append(f"{sampling}" + (f" ({subject.name})" if chosen else ""))
+            fitting += [(subject, sampling) for sampling in samplings]
+        found += fitting
+        report.inferred += [f"{sampling}" + (f" ({subject.name})" if chosen else "") for _, sampling in fitting]
     if not found:
         raise NothingFits(
             f"no input that was tried suits forward: {refusals[0]}. Say what does: check_function({report.name}, "
@@ -229,9 +236,17 @@ def _given(inputs: Any, arity: int) -> Sampling:
     return Sampling(shapes, (Domain(),) * arity, 0.0, 0.0, False, (False,) * arity, given=True)
 
 
-def _is_sparse(p: Property, where: _Round) -> bool:
-    """Whether a few of all degenerate shapes, other ones each time, are enough for a property to be asked about."""
-    return where.degenerate and not p.judges_gradients
+def _is_asked(p: Property, regime: Regime, sweep: bool) -> bool:
+    """Whether a property has anything to say of a round."""
+    return p.everywhere or (p.regime is regime and (p.judges_gradients if sweep else not p.degenerate))
+
+
+def _share_of(p: Property, drawn: Sequence[Case]) -> Sequence[Case]:
+    """Give the part of a sweep that a property is asked about."""
+    if p.judges_gradients:
+        return [c for c in drawn if is_degenerate(tuple(a.shape for a in c.arrays)) == p.degenerate]
+    stride = -(-len(drawn) // SPARSE) or 1
+    return drawn[drawn[0].seed % stride :: stride] if drawn else []
 
 
 class _Violation(Exception):
@@ -246,11 +261,11 @@ Subjects = Sequence[tuple[Subject, Sampling]]
 
 
 class _Round(NamedTuple):
-    """One run of Hypothesis: which Subjects, on what kind of inputs, how long."""
+    """One run of Hypothesis: which Subjects, on what kind of inputs, in all shapes at once or not, how long."""
 
     subjects: Subjects
     regime: Regime
-    degenerate: bool
+    sweep: bool
     examples: int
     seconds: float
 
@@ -272,23 +287,21 @@ class _Search:
         self.values_only = False
 
     def run(self, properties: Sequence[Property]) -> None:
-        for regime, degenerate in SHARE:
-            if self.inputs is not None and (regime is not Regime.ORDINARY or degenerate):
+        for regime, sweep in SHARE:
+            if self.inputs is not None and (regime is not Regime.ORDINARY or sweep):
                 continue
-            asked = [p for p in properties if p.everywhere or (p.regime, p.degenerate) == (regime, degenerate)]
-            self._look(asked, self._round(self.subjects, regime, degenerate))
-            if regime is Regime.ORDINARY and not degenerate and self.inputs is None and not self.report.failures:
+            asked = [p for p in properties if _is_asked(p, regime, sweep)]
+            self._look(asked, self._round(self.subjects, regime, sweep))
+            if regime is Regime.ORDINARY and not sweep and self.inputs is None and not self.report.failures:
                 self._look_again(asked)
         moot = {name for f in self.report.failures for name in dependents(f.property) - {f.property}}
         self.report.failures[:] = [f for f in self.report.failures if f.property not in moot]
         self.report.resolution = float(np.median(self.resolutions)) if self.resolutions else 0.0
 
-    def _round(self, subjects: Subjects, regime: Regime, degenerate: bool) -> _Round:
-        share = SHARE[regime, degenerate]
+    def _round(self, subjects: Subjects, regime: Regime, sweep: bool) -> _Round:
+        share = SHARE[regime, sweep]
         examples = max(1, round(self.max_examples * share))
-        return _Round(
-            subjects, regime, degenerate, examples, BUDGET_SECONDS * share * max(1.0, self.max_examples / 100)
-        )
+        return _Round(subjects, regime, sweep, examples, BUDGET_SECONDS * share * max(1.0, self.max_examples / 100))
 
     def _look(self, asked: Sequence[Property], where: _Round) -> None:
         """Explore until nothing is violated but what is known; each property is shrunk by itself."""
@@ -343,7 +356,7 @@ class _Search:
         """Look for the same failure in simpler shapes: Hypothesis, whose bytes fit one shape, does not get there."""
         if self.inputs is not None:
             return p, case, verdict
-        for simpler in itertools.islice(simpler_cases(case, where.regime, where.degenerate), SIMPLER):
+        for simpler in itertools.islice(simpler_cases(case, where.regime), SIMPLER):
             for found, other in p.judge([simpler]):
                 if other.status is Status.VIOLATED and (other.exception is None) == (verdict.exception is None):
                     other = dataclasses.replace(other, reason=other.reason + verdict.aside, aside=verdict.aside)
@@ -354,16 +367,17 @@ class _Search:
         self.found = None
         self.values_only = values_only
         asked = list(properties)
-        enough = time.monotonic() + where.seconds
+        spent, started = time.thread_time(), time.monotonic()
 
         def judge(drawn: list[Case]) -> None:
             if self.found is not None and time.monotonic() - self.found_at > SHRINK_SECONDS:
                 raise _ShrunkLongEnough
-            if self.found is None and time.monotonic() > enough:
+            used = max(time.thread_time() - spent, (time.monotonic() - started) / PATIENCE)
+            if self.found is None and used > where.seconds:
                 return
             for p in [self.found[0]] if self.found is not None else list(asked):
                 try:
-                    self._ask(p, drawn[drawn[0].seed % SPARSE :: SPARSE] if drawn and _is_sparse(p, where) else drawn)
+                    self._ask(p, _share_of(p, drawn) if where.sweep else drawn)
                 except OutOfTime:
                     if p.judges_gradients:
                         raise
@@ -375,7 +389,7 @@ class _Search:
         with _current_build_context.with_value(None):  # a check inside a user's own @given is no accident
             test: Any = hypothesis.given(strategy)(judge)
         kind = self.subjects[0][0].kind
-        key = f"{kind.__module__}.{kind.__qualname__}:{where.regime.value}:{where.degenerate}:"
+        key = f"{kind.__module__}.{kind.__qualname__}:{where.regime.value}:{where.sweep}:"
         key += f"{properties[0].name}:{values_only}"
         test.hypothesis.inner_test._hypothesis_internal_add_digest = key.encode()
         if self.seed is not None:
@@ -389,7 +403,7 @@ class _Search:
         finally:
             self.watch.pause()
 
-    def _ask(self, p: Property, drawn: list[Case]) -> None:
+    def _ask(self, p: Property, drawn: Sequence[Case]) -> None:
         for case, verdict in p.judge(drawn):
             if verdict.status is Status.VIOLATED and not (self.values_only and verdict.exception is not None):
                 if self.found is None:
@@ -414,7 +428,7 @@ class _Search:
 
     def _strategy(self, where: _Round) -> st.SearchStrategy[list[Case]]:
         if self.inputs is None:
-            return (degenerate_cases if where.degenerate else cases)(where.subjects, where.regime)
+            return (sweeps if where.sweep else cases)(where.subjects, where.regime)
         arrays = self.inputs if isinstance(self.inputs, st.SearchStrategy) else st.just(tuple(self.inputs))
         return st.builds(self._case_at, arrays, st.sampled_from(self.subjects), st.integers(0, 255))
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -22,6 +22,8 @@ class Domain:
         Whether the end itself belongs to the domain.
     without : tuple of float
         Points inside that do not belong, such as a pole at 0.
+    corners : tuple of float
+        Points inside at which a slope may jump: drawn on purpose.
     structure : str
         ``"distinct"``: no two elements are alike. ``"symmetric"`` and ``"positive definite"``: the last two axes make
         such matrices, and the derivative is along symmetric matrices only.
@@ -37,6 +39,7 @@ class Domain:
     closed_low: bool = False
     closed_high: bool = False
     without: tuple[float, ...] = ()
+    corners: tuple[float, ...] = ()
     structure: Structure = ""
 
     def __post_init__(self) -> None:
@@ -54,10 +57,10 @@ class Domain:
 
     @property
     def is_real_line(self) -> bool:
-        return self == real
+        return replace(self, corners=()) == real
 
     def __str__(self) -> str:
-        name = NAMES.get(self)
+        name = NAMES.get(replace(self, corners=()))
         if name:
             return name
         ends = f"{'[' if self.closed_low else '('}{self.low:g}, {self.high:g}{']' if self.closed_high else ')'}"
@@ -71,7 +74,7 @@ def interval(low: float, high: float, closed: bool = False) -> Domain:
     Examples
     --------
     >>> interval(-1.0, 1.0)
-    Domain(low=-1.0, high=1.0, closed_low=False, closed_high=False, without=(), structure='')
+    Domain(low=-1.0, high=1.0, closed_low=False, closed_high=False, without=(), corners=(), structure='')
     """
     return Domain(low, high, closed and np.isfinite(low), closed and np.isfinite(high))
 

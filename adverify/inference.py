@@ -9,23 +9,40 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+import re
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import numpy as np
 
-from adverify.domains import Domain, interval, nonzero, positive_definite, real, symmetric
+from adverify.corners import corners_of
+from adverify.domains import Domain, nonzero, positive_definite, real, symmetric
 from adverify.evaluation import Memory
+from adverify.fillings import FILLINGS, NEARBY, Noise, filled, inside
+from adverify.shapes import (
+    LONGEST,
+    MAX_ELEMENTS,
+    Shapes,
+    candidate_shapes,
+    elements,
+    is_bare,
+    is_degenerate,
+    is_square,
+    one_axis_filled,
+    pool,
+    rare_shapes,
+    replaced,
+    resized,
+    stretched,
+    typical,
+)
 from adverify.signatures import Signature
 from adverify.subject import Arrays, Rejected, Subject
 
-Shape = tuple[int, ...]
-Shapes = tuple[Shape, ...]
-
-MAX_ELEMENTS = 160
-POOL = 96
-
+RARELY_SECONDS = 4.0
+"""How long shapes that few ops take are tried, where no others fit."""
 
 NOISE_STEP = 3.3e-7
 """Relative: what is smooth does not show in eighth differences over it, and single precision rounds at each."""
@@ -83,7 +100,7 @@ class Sampling:
     @cached_property
     def telling(self) -> tuple[Shapes, ...]:
         """Those in which no input is empty and some input has two elements; all, if there are none."""
-        return tuple(s for s in self.shapes if not _is_bare(s)) or self.shapes
+        return tuple(s for s in self.shapes if not is_bare(s)) or self.shapes
 
     def __str__(self) -> str:
         if self.given:
@@ -96,190 +113,43 @@ class Sampling:
 
 
 def infer(
-    subject: Subject, arity: int, signature: Signature | None = None, domains: Sequence[Domain] | None = None
-) -> Sampling:
+    subject: Subject,
+    arity: int,
+    signature: Signature | None = None,
+    domains: Sequence[Domain] | None = None,
+    rare: bool = True,
+) -> tuple[Sampling, ...]:
     """Find the shapes and domains that `forward` takes; what is given as a hint is taken as it is.
+
+    Where an input may lie in several intervals apart, there is one Sampling for each. Shapes that few ops take are
+    tried if no others fit and `rare` is true.
 
     Raises
     ------
     NothingFits
     """
     prober = _Prober(subject, arity, tuple(domains) if domains else None)
-    candidates = list(signature.shapes()) if signature else list(candidate_shapes(arity))
-    fillings = prober.find_fillings(candidates)
+    candidates, fillings = prober.search([list(signature.shapes())] if signature else prober.tiers(rare))
     accepted = [shapes for shapes in candidates if prober.takes(shapes, fillings)]
     if not accepted:
         raise NothingFits(prober.what_was_refused())
     if not signature:
         accepted = prober.vary(accepted, fillings)
-    base = _typical(accepted)
-    found = domains or [prober.domain(i, base, fillings, accepted) for i in range(arity)]
-    convention = tuple(not domains and prober.reads_one_triangle(i, accepted, fillings) for i in range(arity))
-    found = tuple(
-        prober.matrices(i, accepted, fillings) if reads and d.structure == "" else d
-        for i, (d, reads) in enumerate(zip(found, convention, strict=True))
-    )
+    base = typical(accepted)
     scale, noise = prober.scale(base, fillings), prober.noise(base, fillings)
-    return Sampling(_pool(accepted), found, scale, noise, prober.is_elementwise(base, fillings), convention, signature)
-
-
-# Shapes
-
-
-def candidate_shapes(arity: int) -> Iterator[Shapes]:
-    """Give shapes in which axes are alike in every possible way, with sizes that tell unlike axes apart."""
-    most, total = {1: (4, 4), 2: (3, 6), 3: (3, 6), 4: (2, 6)}.get(arity, (1, arity))
-    for ndims in sorted(itertools.product(range(most + 1), repeat=arity), key=lambda n: (sum(n), n)):
-        if sum(ndims) <= total:
-            for letters in _partitions(sum(ndims)):
-                if _is_telling(letters, ndims):
-                    yield _cut([(2, 3, 4, 5)[i] for i in letters], ndims)
-    if arity == 1:
-        yield from (((n,),) for n in (1, 3, 4, 5, 6, 7, 8))
-        yield from (((2, n),) for n in (1, 4, 5, 6, 8))
-        yield from (((n, n),) for n in (1, 3, 4))
-        yield from (((1, 2, 4, 4),), ((2, 2, 5, 5),), ((2, 1, 3, 1, 2),))
-    if arity > 1:
-        yield from (((n,),) * arity for n in (1, 3, 4))
-        yield from (((n, n),) * arity for n in (1, 3, 4))
-    if arity in (2, 3):
-        bias: list[Shape] = [(3,)] if arity == 3 else []
-        yield from (
-            (left, right, *[(2,)] * (arity - 2)) for left, right in itertools.permutations([(2,), (3,), (5,)], 2)
-        )
-        yield ((1, 2, 4, 4), (3, 2, 3, 3), *bias)
-        yield ((2, 2, 5), (3, 2, 3), *bias)
-        yield ((1, 1, 5, 4), (3, 1, 2, 2), *bias)
-    yield ((2, 1, 3, 2),) * arity
-
-
-def _is_telling(letters: Sequence[int], ndims: Sequence[int]) -> bool:
-    """Of many axes, keep what real ops do: at most four names, an input's own axes all unlike or all alike."""
-    if max(letters, default=0) > 3:
-        return False
-    if len(letters) <= 3:
-        return True
-    return all(len(set(own)) in (len(own), 1) for own in _cut(letters, ndims))
-
-
-def _partitions(n: int) -> Iterator[list[int]]:
-    """Label n axes in every way up to renaming (restricted growth strings; Knuth, TAOCP 7.2.1.5)."""
-
-    def extend(prefix: list[int]) -> Iterator[list[int]]:
-        if len(prefix) == n:
-            yield prefix
-            return
-        for label in range(max(prefix, default=-1) + 2):
-            yield from extend([*prefix, label])
-
-    return extend([])
-
-
-def _cut(sizes: Sequence[int], ndims: Sequence[int]) -> Shapes:
-    ends = list(itertools.accumulate(ndims, initial=0))
-    return tuple(tuple(sizes[a:b]) for a, b in itertools.pairwise(ends))
-
-
-def elements(shapes: Shapes) -> int:
-    return sum(math.prod(s) for s in shapes)
-
-
-def is_degenerate(shapes: Shapes) -> bool:
-    """Whether an input is 0-d, empty, or of a single element."""
-    return any(math.prod(s) <= 1 for s in shapes)
-
-
-def _is_bare(shapes: Shapes) -> bool:
-    sizes = [math.prod(s) for s in shapes]
-    return 0 in sizes or max(sizes) < 2
-
-
-def _typical(accepted: Sequence[Shapes]) -> Shapes:
-    """Small shapes in which nothing is degenerate, if there are any."""
-    plain = [s for s in accepted if not is_degenerate(s)]
-    return min(plain or accepted, key=lambda s: (abs(elements(s) - 4 * len(s)), s))
-
-
-def _pool(accepted: Sequence[Shapes]) -> tuple[Shapes, ...]:
-    """Keep a variety: the same number for each combination of dimensions, the smallest first."""
-    groups: dict[tuple[int, ...], list[Shapes]] = {}
-    for shapes in sorted(dict.fromkeys(accepted), key=lambda s: (elements(s), s)):
-        if elements(shapes) <= MAX_ELEMENTS:
-            groups.setdefault(tuple(len(s) for s in shapes), []).append(shapes)
-    share = max(6, POOL // max(1, len(groups)))
-    kept = [shapes for group in groups.values() for shapes in _spread(group, share)]
-    return tuple(sorted(kept, key=_simplicity))
-
-
-def _simplicity(shapes: Shapes) -> tuple[bool, int, int, Shapes]:
-    """What a person would call simple: nothing above matrices, few elements."""
-    return max(map(len, shapes)) > 2, elements(shapes), sum(map(len, shapes)), shapes
-
-
-def _spread(group: list[Shapes], share: int) -> list[Shapes]:
-    """`share` of them at even distances, the first and the last included."""
-    if len(group) <= share:
-        return group
-    return [group[i] for i in sorted({round(k * (len(group) - 1) / (share - 1)) for k in range(share)})]
-
-
-# Values
-
-
-class _Noise:
-    """Random numbers from a fixed buffer: making a generator costs more than calling forward."""
-
-    _uniform = np.random.default_rng(0).uniform(size=8192)
-    _normal = np.random.default_rng(1).normal(size=8192)
-
-    def __init__(self, seed: int) -> None:
-        self._at = 331 * seed
-
-    def uniform(self, low: float, high: float, shape: Shape) -> np.ndarray:
-        return low + (high - low) * self._take(self._uniform, shape)
-
-    def normal(self, size: Shape) -> np.ndarray:
-        return self._take(self._normal, size)
-
-    def _take(self, buffer: np.ndarray, shape: Shape) -> np.ndarray:
-        n = math.prod(shape)
-        start = self._at % (buffer.size - n)
-        self._at += n
-        return np.array(buffer[start : start + n].reshape(shape))
-
-
-Filling = Callable[[_Noise, Shape], np.ndarray]
-
-
-def _symmetrised(rng: _Noise, shape: Shape) -> np.ndarray:
-    a = rng.normal(size=shape)
-    return a + np.swapaxes(a, -1, -2) if _is_square(shape) else a
-
-
-def _positive_definite(rng: _Noise, shape: Shape) -> np.ndarray:
-    if not _is_square(shape):
-        return rng.uniform(0.1, 0.9, shape)
-    a = rng.normal(size=shape)
-    return a @ np.swapaxes(a, -1, -2) + shape[-1] * np.eye(shape[-1])
-
-
-def _is_square(shape: Shape) -> bool:
-    return len(shape) >= 2 and shape[-1] == shape[-2]
-
-
-FILLINGS: dict[str, Filling] = {
-    "unit": lambda rng, shape: rng.uniform(0.1, 0.9, shape),
-    "normal": lambda rng, shape: rng.normal(size=shape),
-    "above": lambda rng, shape: rng.uniform(1.1, 3.0, shape),
-    "negative": lambda rng, shape: rng.uniform(-0.9, -0.1, shape),
-    "below": lambda rng, shape: rng.uniform(-3.0, -1.1, shape),
-    "large": lambda rng, shape: rng.uniform(4.0, 7.0, shape),
-    "larger": lambda rng, shape: rng.uniform(10.0, 40.0, shape),
-    "deep": lambda rng, shape: rng.uniform(-20.0, -5.0, shape),
-    "narrow": lambda rng, shape: rng.uniform(0.001, 0.01, shape),
-    "symmetric": _symmetrised,
-    "positive definite": _positive_definite,
-}
+    elementwise = prober.is_elementwise(base, fillings)
+    if domains:
+        convention = (False,) * arity
+        return (Sampling(pool(accepted), tuple(domains), scale, noise, elementwise, convention, signature),)
+    convention = tuple(prober.reads_one_triangle(i, accepted, fillings) for i in range(arity))
+    found = [prober.domains_of(i, base, fillings, accepted, convention[i], elementwise) for i in range(arity)]
+    first = Sampling(pool(accepted), tuple(d for d, *_ in found), scale, noise, elementwise, convention, signature)
+    others = [
+        replace(first, domains=(*first.domains[:i], d, *first.domains[i + 1 :]), memory=Memory())
+        for i, (_, *more) in enumerate(found)
+        for d in more
+    ]
+    return first, *others
 
 
 class _Prober:
@@ -307,21 +177,57 @@ class _Prober:
         return True
 
     def filled(self, shapes: Shapes, fillings: Sequence[str], seed: int = 0) -> Arrays:
-        rng = _Noise(seed)
+        rng = Noise(seed)
         if self.domains:
-            return tuple(_inside(d, rng, s) for d, s in zip(self.domains, shapes, strict=True))
-        return tuple(FILLINGS[f](rng, s) for f, s in zip(fillings, shapes, strict=True))
+            return tuple(inside(d, rng, s) for d, s in zip(self.domains, shapes, strict=True))
+        return tuple(filled(f, rng, s) for f, s in zip(fillings, shapes, strict=True))
 
     def takes(self, shapes: Shapes, fillings: Sequence[str]) -> bool:
         """Whether forward takes shapes, and not only because there is nothing in them to look at."""
-        if not all(self.takes(filled, fillings) for filled in _one_axis_filled(shapes)):
+        if not all(self.takes(filled, fillings) for filled in one_axis_filled(shapes)):
             return False
         return any(self.accepts(self.filled(shapes, fillings, seed)) for seed in range(2))
 
-    def find_fillings(self, candidates: Sequence[Shapes]) -> tuple[str, ...]:
+    def tiers(self, rare: bool) -> Iterator[list[Shapes]]:
+        """Give shapes to try: the usual ones, those of sizes that were named in refusing them, and rare ones."""
+        usual = list(candidate_shapes(self.arity))
+        yield usual
+        if rare:
+            yield list(resized(usual[:90], self.sizes_named()))
+            yield self.rare(rare_shapes(self.arity))
+
+    def search(self, tiers: Iterable[list[Shapes]]) -> tuple[list[Shapes], tuple[str, ...]]:
+        """Find shapes, with a filling for each input, that suit forward."""
+        for candidates in tiers:
+            fillings = self.find_fillings(candidates)
+            if fillings is not None:
+                return candidates, fillings
+        raise NothingFits(self.what_was_refused())
+
+    def sizes_named(self) -> list[int]:
+        """Read the sizes that forward's refusals mention, and those of the arrays that the op holds."""
+        held = [n for v in vars(self.subject.make()).values() if isinstance(v, np.ndarray) for n in v.shape]
+        read = [int(n) for text in set(self.refusals) for n in re.findall(r"(?<![\d.])\d{1,3}(?![\d.])", text)]
+        return sorted({n for n in (*held, *read) if 5 < n <= LONGEST})
+
+    def rare(self, shapes: Iterable[Shapes]) -> list[Shapes]:
+        """Give those of the first ranks that forward computes with, as far as there is time."""
+        plain, enough = ("unit",) * self.arity, time.thread_time() + RARELY_SECONDS
+        found: list[Shapes] = []
+        for combination in shapes:
+            ranks = [len(s) for s in combination]
+            if (found and ranks != [len(s) for s in found[0]]) or time.thread_time() > enough:
+                break
+            if elements(combination) <= MAX_ELEMENTS and self.computes(self.filled(combination, plain)):
+                found.append(combination)
+        return found
+
+    def find_fillings(self, candidates: Sequence[Shapes]) -> tuple[str, ...] | None:
         """Find a filling per input that suits forward at some candidate, and at the larger ones of its dimensions."""
         plain, *others = ((name,) * self.arity for name in FILLINGS)
         mixed = [f for f in itertools.product(FILLINGS, repeat=self.arity) if len(set(f)) > 1] if self.arity < 3 else []
+        nearby = [(name,) * self.arity for name in NEARBY]
+        nearby += [(*plain[:i], name, *plain[i + 1 :]) for name in NEARBY for i in range(self.arity) if self.arity > 1]
         telling = [s for s in candidates if not is_degenerate(s)]
         taken = next((s for s in telling if self.accepts(self.filled(s, plain))), None)
         if taken is not None:
@@ -329,23 +235,24 @@ class _Prober:
         # Values are what is wrong where forward computes and gives NaN; where it raises, it may be the shapes.
         fit = [s for s in telling if self.computes(self.filled(s, plain))]
         first = fit or (telling if len(telling) < 40 else [*telling[:30], *telling[30 :: len(telling) // 60 + 1]])
-        for fillings in others:
-            taken = next((s for s in first if self.accepts(self.filled(s, fillings))), None)
-            if taken is not None:
-                return self._sturdier(fillings, taken, candidates)
-        for fillings in mixed:
-            if any(self.accepts(self.filled(s, fillings)) for s in first[:90]):
-                return fillings
+        for choices, most in ((others, None), (mixed, 90), (nearby, 6)):
+            for fillings in choices:
+                taken = next((s for s in first[:most] if self.accepts(self.filled(s, fillings))), None)
+                if taken is not None:
+                    return self._sturdier(fillings, taken, candidates) if choices is others else fillings
         for shapes in (s for s in candidates if is_degenerate(s)):
             for fillings in (plain, *others):
                 if self.accepts(self.filled(shapes, fillings)):
                     return fillings
-        raise NothingFits(self.what_was_refused())
+        return None
 
     def _sturdier(self, fillings: tuple[str, ...], taken: Shapes, candidates: Sequence[Shapes]) -> tuple[str, ...]:
         """Prefer structured matrices if random ones of a size are refused where structured ones are not."""
-        square = [s for s in candidates if any(_is_square(x) and x[-1] >= 3 for x in s)]
+        square = [s for s in candidates if any(is_square(x) and x[-1] >= 3 for x in s)]
         square = [s for s in square if [len(x) for x in s] == [len(x) for x in taken]] or square
+        if any(is_square(x) for x in taken):
+            sides = {x[-1] for x in taken if is_square(x)}
+            square = [replaced(taken, dict.fromkeys(sides, n)) for n in (3, 4)] + square
         for structured in ("symmetric", "positive definite"):
             choice = (structured,) * self.arity
             for shapes in square[:8]:
@@ -372,18 +279,15 @@ class _Prober:
                 sizes = sorted({n for s in shapes for n in s})
                 for old in sizes:
                     for new in (0, 1, 2, 4, 5):
-                        self._try(_replace(shapes, {old: new}), seen, fillings)
-                self._try(_replace(shapes, dict.fromkeys(sizes, 1)), seen, fillings)
-                self._try(_replace(shapes, dict.fromkeys(sizes, 2)), seen, fillings)
-                self._try(_replace(shapes, dict.fromkeys(sizes, 3)), seen, fillings)
+                        self._try(replaced(shapes, {old: new}), seen, fillings)
+                self._try(replaced(shapes, dict.fromkeys(sizes, 1)), seen, fillings)
+                self._try(replaced(shapes, dict.fromkeys(sizes, 2)), seen, fillings)
+                self._try(replaced(shapes, dict.fromkeys(sizes, 3)), seen, fillings)
                 for _ in range(4):
                     new_sizes = {old: int(rng.integers(1, 6)) for old in sizes}
-                    self._try(_replace(shapes, new_sizes), seen, fillings)
-                if self.arity > 1:
-                    for i, shape in enumerate(shapes):
-                        for axis in range(len(shape)):
-                            stretched = (*shape[:axis], 1, *shape[axis + 1 :])
-                            self._try((*shapes[:i], stretched, *shapes[i + 1 :]), seen, fillings)
+                    self._try(replaced(shapes, new_sizes), seen, fillings)
+                for other in stretched(shapes):
+                    self._try(other, seen, fillings)
         return list(seen)
 
     def _try(self, shapes: Shapes, seen: dict[Shapes, None], fillings: Sequence[str]) -> None:
@@ -431,12 +335,39 @@ class _Prober:
             return False
         return before.shape == np.broadcast_shapes(*base)
 
-    def domain(self, i: int, base: Shapes, fillings: Sequence[str], accepted: Sequence[Shapes]) -> Domain:
+    def domains_of(
+        self, i: int, base: Shapes, fillings: Sequence[str], accepted: Sequence[Shapes], lopsided: bool, corners: bool
+    ) -> list[Domain]:
+        """Say where input `i` may lie: one domain, or one for each interval that is apart from the others."""
+        if all(is_square(s[i]) for s in accepted):
+            structure = {"positive definite": positive_definite, "symmetric": symmetric}.get(fillings[i])
+            if structure or lopsided:
+                return [structure or self.matrices(i, accepted, fillings)]
+        found = [self.domain(i, base, fillings)]
+        for name in (*FILLINGS, *NEARBY):
+            values = filled(name, Noise(0), base[i])
+            if not any(d.holds(values).any() for d in found):
+                arrays = self.filled(base, fillings)
+                if self.accepts([*arrays[:i], values, *arrays[i + 1 :]]):
+                    found.append(self.domain(i, base, [*fillings[:i], name, *fillings[i + 1 :]]))
+        return [replace(d, corners=self.corners(i, d, base, fillings)) for d in found] if corners else found
+
+    def corners(self, i: int, domain: Domain, base: Shapes, fillings: Sequence[str]) -> tuple[float, ...]:
+        """Find the kinks and jumps of an elementwise forward in input `i`."""
+        others = [float(a.flat[0]) if a.size else 0.5 for a in self.filled(base, fillings)]
+
+        def values(x: np.ndarray) -> np.ndarray | None:
+            arrays = [x if j == i else np.full(x.shape, other) for j, other in enumerate(others)]
+            try:
+                (y,) = self.subject.evaluate(arrays)
+            except Rejected:
+                return None
+            return y if y.shape == x.shape else None
+
+        return corners_of(values, domain)
+
+    def domain(self, i: int, base: Shapes, fillings: Sequence[str]) -> Domain:
         """Locate where the elements of input `i` may lie, the other inputs being filled."""
-        if fillings[i] == "positive definite" and any(_is_square(s[i]) for s in accepted):
-            return positive_definite
-        if fillings[i] == "symmetric" and any(_is_square(s[i]) for s in accepted):
-            return symmetric
         if not math.prod(base[i]):
             return real
         rng = np.random.default_rng(2)
@@ -484,8 +415,10 @@ class _Prober:
         return tidy if abs(tidy - outside) <= 1e-12 * max(1.0, abs(outside)) else outside
 
     def reads_one_triangle(self, i: int, accepted: Sequence[Shapes], fillings: Sequence[str]) -> bool:
-        """Whether forward ignores what is above or below the diagonal of input `i`, whatever it is."""
-        square = [s for s in accepted if _is_square(s[i]) and s[i][-1] in (2, 3) and elements(s) > 0]
+        """Whether forward takes square matrices only, and ignores what is above or below the diagonal."""
+        if not all(is_square(s[i]) for s in accepted):
+            return False
+        square = [s for s in accepted if s[i][-1] in (2, 3) and elements(s) > 0]
         return bool(square) and any(
             all(self._ignores(i, triangle, self.filled(square[-1], fillings, seed)) for seed in range(4))
             and not all(self._ignores(i, _diagonal, self.filled(square[-1], fillings, seed)) for seed in range(4))
@@ -494,7 +427,7 @@ class _Prober:
 
     def matrices(self, i: int, accepted: Sequence[Shapes], fillings: Sequence[str]) -> Domain:
         """Say which symmetric matrices forward takes as input `i`: all, or only positive definite ones."""
-        square = [s for s in accepted if _is_square(s[i]) and s[i][-1] >= 2][:8]
+        square = [s for s in accepted if is_square(s[i]) and s[i][-1] >= 2][:8]
         any_sign = [*fillings[:i], "symmetric", *fillings[i + 1 :]]
         takes = [self.accepts(self.filled(s, any_sign, seed)) for s in square for seed in range(4)]
         return symmetric if all(takes) else positive_definite
@@ -514,33 +447,3 @@ class _Prober:
 
 def _diagonal(a: np.ndarray) -> np.ndarray:
     return a * np.eye(a.shape[-1])
-
-
-def _inside(domain: Domain, rng: _Noise, shape: Shape) -> np.ndarray:
-    """Fill a shape with values well inside a declared domain."""
-    if domain.structure == "positive definite":
-        return _positive_definite(rng, shape)
-    if domain.structure == "symmetric":
-        return _symmetrised(rng, shape)
-    if np.isfinite(domain.low) and np.isfinite(domain.high):
-        return rng.uniform(0.9 * domain.low + 0.1 * domain.high, 0.1 * domain.low + 0.9 * domain.high, shape)
-    if np.isfinite(domain.low):
-        return domain.low + rng.uniform(0.1, 2.0, shape)
-    if np.isfinite(domain.high):
-        return domain.high - rng.uniform(0.1, 2.0, shape)
-    return rng.normal(size=shape)
-
-
-def _one_axis_filled(shapes: Shapes) -> Iterator[Shapes]:
-    """Of shapes with several empty axes in an input, give those with one of them filled."""
-    for i, shape in enumerate(shapes):
-        if shape.count(0) > 1:
-            for axis in np.flatnonzero(np.equal(shape, 0)):
-                yield (*shapes[:i], (*shape[:axis], 1, *shape[axis + 1 :]), *shapes[i + 1 :])
-
-
-def _replace(shapes: Shapes, sizes: dict[int, int]) -> Shapes:
-    return tuple(tuple(sizes.get(n, n) for n in s) for s in shapes)
-
-
-__all__ = ["NothingFits", "Sampling", "infer", "interval"]

@@ -180,11 +180,17 @@ def arities(subject: Subject) -> tuple[int, ...]:
     named = [p for p in parameters if p.kind in (kinds.POSITIONAL_ONLY, kinds.POSITIONAL_OR_KEYWORD)]
     required = sum(p.default is kinds.empty for p in named)
     optional = sum(p.default is None for p in named)
-    if any(p.kind is kinds.VAR_POSITIONAL for p in parameters):
+    if takes_any_number(subject):
         return tuple(range(max(required, 1), max(required, 1) + 3))
     if not named:
         raise MalformedOp(f"{subject.name}.forward takes no inputs; it needs at least one Variable")
     return tuple(range(max(required, 1), max(required + optional, 1) + 1))
+
+
+def takes_any_number(subject: Subject) -> bool:
+    """Whether `forward` is written for `*variables`."""
+    parameters = inspect.signature(subject.make().forward).parameters.values()
+    return any(p.kind is p.VAR_POSITIONAL for p in parameters)
 
 
 def input_names(subject: Subject, arity: int) -> tuple[str, ...]:

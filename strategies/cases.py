@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from adverify.case import Case
 from adverify.domains import Domain, real
-from adverify.inference import Sampling, Shapes
+from adverify.inference import Sampling
+from adverify.shapes import Shapes, is_degenerate
 from adverify.subject import Arrays, Rejected, Subject
 
 SCALES = (1e3, 1e-3, 1e200, 1e-200, 1e8, 1e-8, 1e100, 1e-100, 1e160, 1e-160, 1e30, 1e-30)
@@ -57,22 +58,22 @@ def cases(
         How many sets of values share the structure; shrinks to one.
     """
     subject, sampling = subjects[draw(st.integers(0, len(subjects) - 1))]
-    pool = _pool(sampling, degenerate=False)
+    pool = sampling.telling
     at = draw(st.integers(0, len(pool) - 1))
     count = draw(st.sampled_from((1, sets, sets, sets)))
-    mixtures = ["one", "scaled", "scaled"] + ["all"] * sampling.elementwise
+    mixtures = ["all"] if sampling.elementwise else ["one", "scaled", "scaled"]
     mode = draw(st.sampled_from(mixtures)) if regime is Regime.EXTREME else "all"
     drawn = _drawn(draw, [(subject, sampling, pool[at])] * count, regime, mode)
     return [replace(case, partner=_partner(case, pool, at)) for case in drawn[:1]] + drawn[1:]
 
 
 @st.composite
-def degenerate_cases(
-    draw: st.DrawFn, subjects: Sequence[tuple[Subject, Sampling]], regime: Regime = Regime.ORDINARY, most: int = 96
+def sweeps(
+    draw: st.DrawFn, subjects: Sequence[tuple[Subject, Sampling]], regime: Regime = Regime.ORDINARY, most: int = 64
 ) -> list[Case]:
-    """Draw cases of all 0-d, empty and one-element shapes, or of `most` spread over them: one each, or one of them.
+    """Draw cases of all shapes, or of `most` spread over them: one each, or one of them.
 
-    Their values matter less than the shapes, and there are few shapes, so that every one can be met each time.
+    There are few shapes, and a mistake may be in any of them alone, so that every one is to be met.
 
     Parameters
     ----------
@@ -80,11 +81,7 @@ def degenerate_cases(
     regime : Regime
     most : int
     """
-    every = [
-        (subject, sampling, shapes) for subject, sampling in subjects for shapes in _pool(sampling, degenerate=True)
-    ]
-    if not every:
-        return []
+    every = [(subject, sampling, shapes) for subject, sampling in subjects for shapes in sampling.shapes]
     stride = -(-len(every) // most)
     at = draw(st.integers(0, len(every) - 1))
     alone = draw(st.sampled_from((True, False, False, False, False)))
@@ -131,22 +128,17 @@ def _tempered(values: Arrays, sampling: Sampling, mode: str, seed: int) -> Array
     return tuple(mixed)
 
 
-def _pool(sampling: Sampling, degenerate: bool) -> Sequence[Shapes]:
-    return sampling.degenerate if degenerate else sampling.telling
-
-
-def simpler_cases(case: Case, regime: Regime, degenerate: bool) -> Iterator[Case]:
+def simpler_cases(case: Case, regime: Regime) -> Iterator[Case]:
     """Give cases of simpler shapes than a case has: first of the simplest values, then of distinct, then of any.
 
     Parameters
     ----------
     case : Case
     regime : Regime
-    degenerate : bool
         As the case was drawn with.
     """
-    pool = list(_pool(case.sampling, degenerate))
     shapes = tuple(a.shape for a in case.arrays)
+    pool = list(case.sampling.degenerate if is_degenerate(shapes) else case.sampling.telling)
     for simpler in pool[: pool.index(shapes)] if shapes in pool else []:
         size = sum(int(np.prod(s)) for s in simpler)
         for index in (np.zeros(size), np.arange(size), 100 + 37 * np.arange(size)):

@@ -142,7 +142,9 @@ def _special(domain: Domain) -> np.ndarray:
     close = [low + d for d in (1e-3, 1e-6, 1e-9, 1e-12)] + [high - d for d in (1e-3, 1e-6, 1e-9, 1e-12)]
     middle = [low + f * (high - low) for f in (0.5, 0.25, 0.75)] if len(ends) == 2 else []
     beside = [v + s * d for v in ends for d in (1, 2, 0.5, 3, 0.25) for s in (1, -1)]
-    values = [float(v) for v in (*_SPECIAL, *ends, *middle, *beside, *close, 1e-3, -1e-3, 10, -10) if v in domain]
+    simple = (*_SPECIAL[:2], *domain.corners, *_SPECIAL[2:])
+    others = (*ends, *middle, *beside, *close, 1e-3, -1e-3, 10, -10)
+    values = [float(v) for v in (*simple, *others) if v in domain]
     return np.resize(np.array(list(dict.fromkeys(values)) if 0.0 not in domain else values), BYTE_ENTRIES)
 
 

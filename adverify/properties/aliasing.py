@@ -6,7 +6,7 @@ import numpy as np
 
 from adverify.case import Case
 from adverify.engine import variable
-from adverify.properties.base import Property, differing
+from adverify.properties.base import Property, differing, grads
 from adverify.verdict import HOLDS, Verdict, violated
 
 
@@ -23,9 +23,22 @@ class Aliasing(Property):
         for i, j in itertools.combinations(range(len(shapes)), 2):
             if shapes[i] == shapes[j]:
                 verdict = self._together(case, i, j)
+                verdict = self._over_one_array(case, i, j) if verdict is HOLDS else verdict
                 if verdict is not HOLDS:
                     return verdict
         return HOLDS
+
+    def _over_one_array(self, case: Case, i: int, j: int) -> Verdict:
+        """Two Variables that hold the same array are still two."""
+        apart = case.at(tuple(case.arrays[i] if k == j else a for k, a in enumerate(case.arrays)))
+        inputs = [variable(np.array(a)) for a in apart.arrays]
+        inputs[j] = variable(inputs[i].data)
+        op = case.subject.make()
+        case.subject.apply(op, inputs)
+        actual = case.subject.pull_back(op, inputs, apart.cotangents)
+        evidence = differing(grads(apart), apart.vjp, actual, apart.sizes, slack=256)
+        return violated("two Variables over one array are taken for the same Variable", *evidence) \
+            if evidence else HOLDS  # fmt: skip
 
     def _together(self, case: Case, i: int, j: int) -> Verdict:
         same = tuple(case.arrays[i] if k == j else a for k, a in enumerate(case.arrays))

@@ -12,9 +12,9 @@ from adverify.agreement import Finding, Question, judge
 from adverify.case import Case, flat, unflat
 from adverify.domains import Domain, symmetric
 from adverify.evaluation import Evaluator
-from adverify.inference import Shapes, elements
 from adverify.properties.base import Property
 from adverify.properties.precision import rounds_to_single
+from adverify.shapes import Shapes, elements
 from adverify.strategies.values import MATRICES, Regime, structured
 from adverify.subject import BackwardRaised, Rejected
 from adverify.verdict import Evidence, Status, Verdict, undecided, violated

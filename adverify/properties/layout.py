@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Sequence
+from functools import partial
 
 import numpy as np
 
@@ -26,6 +28,8 @@ class Layout(Property):
 
     def check(self, case: Case) -> Verdict:
         for name, arrange in LAYOUTS.items():
+            if name.startswith("permuted") and all(a.ndim < 3 for a in case.arrays):
+                continue
             verdict = self._arranged(case, name, arrange)
             if verdict is not HOLDS:
                 return verdict
@@ -79,9 +83,11 @@ def _strided(a: np.ndarray) -> np.ndarray:
     return wide[..., ::2]
 
 
-def _permuted(a: np.ndarray) -> np.ndarray:
-    """Lay the axes in memory in an order that is neither NumPy's nor Fortran's."""
-    order = np.roll(np.arange(a.ndim), 1)
+def _permuted(a: np.ndarray, which: int) -> np.ndarray:
+    """Lay three axes or more in memory in one of the orders that are neither NumPy's nor Fortran's."""
+    if a.ndim < 3:
+        return np.array(a)
+    order = list(itertools.islice(itertools.permutations(range(a.ndim)), 1, 5))[which]
     return np.array(a.transpose(order), order="C").transpose(np.argsort(order))
 
 
@@ -104,7 +110,7 @@ ALONE = ("Fortran-ordered",)
 
 LAYOUTS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
     "Fortran-ordered": lambda a: np.array(a, order="F"),  # asfortranarray makes a 0-d array 1-d
-    "permuted": _permuted,
+    **{f"permuted ({i})": partial(_permuted, which=i) for i in range(4)},
     "strided": _strided,
     "reversed": _reversed,
     "read-only": _read_only,

@@ -35,6 +35,12 @@ class Linearity(Property):
                 return violated(
                     f"{factor:g} times the cotangent does not give {factor:g} times the gradient", *evidence
                 )
+        part = tuple(np.where(case.rng().random(g.shape) < 0.5, g, 0.0) for g in case.cotangents)
+        rest = tuple(g - p for g, p in zip(case.cotangents, part, strict=True))
+        halves = (case.subject.vjp(case.arrays, p) for p in (part, rest))
+        evidence = self._evidence(case, tuple(np.add(*both) for both in zip(*halves, strict=True)), tuple(plain))
+        if evidence:
+            return violated("with some elements of the cotangent zero, the others' gradients change", *evidence)
         other = tuple(case.rng().normal(size=g.shape) for g in case.cotangents)
         alone = case.subject.vjp(case.arrays, other)
         both = case.subject.vjp(case.arrays, tuple(g + h for g, h in zip(case.cotangents, other, strict=True)))

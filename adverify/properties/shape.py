@@ -4,6 +4,7 @@ import numpy as np
 
 from adverify.case import Case
 from adverify.properties.base import Property
+from adverify.subject import BackwardRaised, Rejected
 from adverify.verdict import HOLDS, Evidence, Verdict, violated
 
 
@@ -14,7 +15,22 @@ class Shape(Property):
     rule = "each input's gradient has that input's shape, and no smaller dtype"
     needs = ("determinism",)
 
+    everywhere = True
+
     def check(self, case: Case) -> Verdict:
+        verdict = self._fits(case)
+        return verdict if verdict is not HOLDS else self._in_single(case)
+
+    def _in_single(self, case: Case) -> Verdict:
+        """Ask the same of float32 inputs, if forward takes them."""
+        single = case.at(tuple(a.astype(np.float32) for a in case.arrays))
+        try:
+            _ = single.vjp
+        except (Rejected, BackwardRaised):
+            return HOLDS
+        return self._fits(single)
+
+    def _fits(self, case: Case) -> Verdict:
         for name, x, grad in zip(case.names, case.arrays, case.vjp, strict=True):
             if not isinstance(grad, np.ndarray | np.generic | float):
                 return violated(f"{name}.grad is a {type(grad).__name__}, not an array")
@@ -24,6 +40,6 @@ class Shape(Property):
                                          np.ones((), bool)))  # fmt: skip
             dtype = np.asarray(grad).dtype
             # A wider one is harmless: the engine rounds it to the input's when it is kept.
-            if not np.can_cast(x.dtype, dtype, "safe"):
+            if dtype.kind != "f" or not np.can_cast(x.dtype, dtype, "safe"):
                 return violated(f"{name}.grad has dtype {dtype}; {name} has dtype {x.dtype}")
         return HOLDS

@@ -1,0 +1,95 @@
+"""Values that forward is tried on before anything is known of its domain."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+import numpy as np
+
+from adverify.domains import Domain
+from adverify.shapes import Shape, is_square
+
+
+class Noise:
+    """Random numbers from a fixed buffer: making a generator costs more than calling forward."""
+
+    _uniform = np.random.default_rng(0).uniform(size=8192)
+    _normal = np.random.default_rng(1).normal(size=8192)
+
+    def __init__(self, seed: int) -> None:
+        self._at = 331 * seed
+
+    def uniform(self, low: float, high: float, shape: Shape) -> np.ndarray:
+        return low + (high - low) * self._take(self._uniform, shape)
+
+    def normal(self, size: Shape) -> np.ndarray:
+        return self._take(self._normal, size)
+
+    def _take(self, buffer: np.ndarray, shape: Shape) -> np.ndarray:
+        n = math.prod(shape)
+        start = self._at % (buffer.size - n)
+        self._at += n
+        return np.array(buffer[start : start + n].reshape(shape))
+
+
+Filling = Callable[[Noise, Shape], np.ndarray]
+
+
+def _symmetrised(rng: Noise, shape: Shape) -> np.ndarray:
+    a = rng.normal(size=shape)
+    return a + np.swapaxes(a, -1, -2) if is_square(shape) else a
+
+
+def _positive_definite(rng: Noise, shape: Shape) -> np.ndarray:
+    if not is_square(shape):
+        return rng.uniform(0.1, 0.9, shape)
+    a = rng.normal(size=shape)
+    return a @ np.swapaxes(a, -1, -2) + shape[-1] * np.eye(shape[-1])
+
+
+FILLINGS: dict[str, Filling] = {
+    "unit": lambda rng, shape: rng.uniform(0.1, 0.9, shape),
+    "normal": lambda rng, shape: rng.normal(size=shape),
+    "above": lambda rng, shape: rng.uniform(1.1, 3.0, shape),
+    "negative": lambda rng, shape: rng.uniform(-0.9, -0.1, shape),
+    "below": lambda rng, shape: rng.uniform(-3.0, -1.1, shape),
+    "large": lambda rng, shape: rng.uniform(4.0, 7.0, shape),
+    "larger": lambda rng, shape: rng.uniform(10.0, 40.0, shape),
+    "deep": lambda rng, shape: rng.uniform(-20.0, -5.0, shape),
+    "narrow": lambda rng, shape: rng.uniform(0.001, 0.01, shape),
+    "symmetric": _symmetrised,
+    "positive definite": _positive_definite,
+}
+
+
+def _near(t: float) -> Filling:
+    return lambda rng, shape: rng.uniform(t - 0.02 * max(1.0, abs(t)), t + 0.02 * max(1.0, abs(t)), shape)
+
+
+NEARBY: dict[str, Filling] = {
+    f"near {t:g}": _near(t)
+    for size in (*np.arange(0.125, 12, 0.25).tolist(), 15.0, 20.0, 30.0, 55.0, 110.0, 300.0, 1.1e3, 1.1e4)
+    for t in (size, -size)
+}
+"""Stretches so short that a narrow domain, or a distant one, holds one of them."""
+
+
+def filled(name: str, rng: Noise, shape: Shape) -> np.ndarray:
+    """Fill a shape with the values of that name."""
+    return (FILLINGS.get(name) or NEARBY[name])(rng, shape)
+
+
+def inside(domain: Domain, rng: Noise, shape: Shape) -> np.ndarray:
+    """Fill a shape with values well inside a declared domain."""
+    if domain.structure == "positive definite":
+        return _positive_definite(rng, shape)
+    if domain.structure == "symmetric":
+        return _symmetrised(rng, shape)
+    if np.isfinite(domain.low) and np.isfinite(domain.high):
+        return rng.uniform(0.9 * domain.low + 0.1 * domain.high, 0.1 * domain.low + 0.9 * domain.high, shape)
+    if np.isfinite(domain.low):
+        return domain.low + rng.uniform(0.1, 2.0, shape)
+    if np.isfinite(domain.high):
+        return domain.high - rng.uniform(0.1, 2.0, shape)
+    return rng.normal(size=shape)

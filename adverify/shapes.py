@@ -1,0 +1,166 @@
+"""Which combinations of input shapes are tried on an op, and which of those it takes are kept."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+
+Shape = tuple[int, ...]
+Shapes = tuple[Shape, ...]
+
+MAX_ELEMENTS = 160
+POOL = 96
+LONGEST = 64
+"""Of the sizes that forward names when it refuses, those up to this are tried."""
+
+
+def candidate_shapes(arity: int) -> Iterator[Shapes]:
+    """Give shapes in which axes are alike in every possible way, with sizes that tell unlike axes apart."""
+    most, total = {1: (4, 4), 2: (3, 6), 3: (3, 6), 4: (2, 6)}.get(arity, (1, arity))
+    for ndims in sorted(itertools.product(range(most + 1), repeat=arity), key=lambda n: (sum(n), n)):
+        if sum(ndims) <= total:
+            for letters in _partitions(sum(ndims)):
+                if _is_telling(letters, ndims):
+                    yield _cut([(2, 3, 4, 5)[i] for i in letters], ndims)
+    if arity == 1:
+        yield from (((n,),) for n in (1, 3, 4, 5, 6, 7, 8))
+        yield from (((2, n),) for n in (1, 4, 5, 6, 8))
+        yield from (((n, n),) for n in (1, 3, 4))
+        yield from (((1, 2, 4, 4),), ((2, 2, 5, 5),), ((2, 1, 3, 1, 2),))
+    if arity > 1:
+        yield from (((n,),) * arity for n in (1, 3, 4))
+        yield from (((n, n),) * arity for n in (1, 3, 4))
+    if arity in (2, 3):
+        bias: list[Shape] = [(3,)] if arity == 3 else []
+        yield from (
+            (left, right, *[(2,)] * (arity - 2)) for left, right in itertools.permutations([(2,), (3,), (5,)], 2)
+        )
+        yield ((1, 2, 4, 4), (3, 2, 3, 3), *bias)
+        yield ((2, 2, 5), (3, 2, 3), *bias)
+        yield ((1, 1, 5, 4), (3, 1, 2, 2), *bias)
+        yield ((2, 1, 3, 4), (4, 5), *((5,) for _ in bias))
+        yield ((2, 1, 3, 4), (5, 4), *((5,) for _ in bias))
+    yield ((2, 1, 3, 2),) * arity
+
+
+ROWS = ((2, 3, 4, 5), (2, 4, 8, 3), (1, 2, 4, 3), (4, 2, 8, 1))
+"""Sizes of the axes by name where the usual ones do not fit: multiples of each other, and one."""
+
+
+def rare_shapes(arity: int) -> Iterator[Shapes]:
+    """Give more shapes than `candidate_shapes`, of more axes and in ratios, the likelier first: all ranks alike."""
+    highest = [4, *([4] if arity <= 3 else [2]) * (arity - 1)]
+    ranks = itertools.product(*(range(most + 1) for most in highest))
+    for ndims in sorted(ranks, key=lambda n: (sum(n) - 3 * (len(set(n)) == 1), n)):
+        for letters in _partitions(sum(ndims)) if sum(ndims) <= 9 else ():
+            if _is_telling(letters, ndims):
+                yield from (_cut([row[i] for i in letters], ndims) for row in ROWS)
+
+
+def resized(shapes: Sequence[Shapes], sizes: Sequence[int]) -> Iterator[Shapes]:
+    """Give what shapes become when axes of one size get one of `sizes` instead."""
+    for new in sizes:
+        for combination in shapes:
+            for old in sorted({n for shape in combination for n in shape}):
+                yield replaced(combination, {old: new})
+
+
+def stretched(shapes: Shapes) -> Iterator[Shapes]:
+    """Give what shapes become when one axis of one input gets longer, or when one of several inputs is broadcast."""
+    for i, shape in enumerate(shapes):
+        for axis, n in enumerate(shape):
+            for new in (n + 1, n + 2) if len(shapes) == 1 else (1, n + 1, n + 2):
+                yield (*shapes[:i], (*shape[:axis], new, *shape[axis + 1 :]), *shapes[i + 1 :])
+
+
+def _is_telling(letters: Sequence[int], ndims: Sequence[int]) -> bool:
+    """Of many axes, keep what real ops do: at most four names, an input's own axes all unlike or all alike."""
+    if max(letters, default=0) > 3:
+        return False
+    if len(letters) <= 3:
+        return True
+    return all(len(set(own)) in (len(own), 1) for own in _cut(letters, ndims))
+
+
+def _partitions(n: int) -> Iterator[list[int]]:
+    """Label n axes in every way up to renaming (restricted growth strings; Knuth, TAOCP 7.2.1.5)."""
+
+    def extend(prefix: list[int]) -> Iterator[list[int]]:
+        if len(prefix) == n:
+            yield prefix
+            return
+        for label in range(max(prefix, default=-1) + 2):
+            yield from extend([*prefix, label])
+
+    return extend([])
+
+
+def _cut(sizes: Sequence[int], ndims: Sequence[int]) -> Shapes:
+    ends = list(itertools.accumulate(ndims, initial=0))
+    return tuple(tuple(sizes[a:b]) for a, b in itertools.pairwise(ends))
+
+
+def elements(shapes: Shapes) -> int:
+    """Count the elements of all inputs."""
+    return sum(math.prod(s) for s in shapes)
+
+
+def is_degenerate(shapes: Shapes) -> bool:
+    """Whether an input is 0-d, empty, or of a single element."""
+    return any(math.prod(s) <= 1 for s in shapes)
+
+
+def is_bare(shapes: Shapes) -> bool:
+    """Whether an input is empty, or none has two elements."""
+    sizes = [math.prod(s) for s in shapes]
+    return 0 in sizes or max(sizes) < 2
+
+
+def typical(accepted: Sequence[Shapes]) -> Shapes:
+    """Small shapes in which nothing is degenerate, if there are any."""
+    plain = [s for s in accepted if not is_degenerate(s)]
+    return min(plain or accepted, key=lambda s: (abs(elements(s) - 4 * len(s)), s))
+
+
+def pool(accepted: Sequence[Shapes]) -> tuple[Shapes, ...]:
+    """Keep a variety: the same number for each combination of dimensions, the smallest first."""
+    groups: dict[tuple[int, ...], list[Shapes]] = {}
+    for shapes in sorted(dict.fromkeys(accepted), key=lambda s: (elements(s), s)):
+        if elements(shapes) <= MAX_ELEMENTS:
+            groups.setdefault(tuple(len(s) for s in shapes), []).append(shapes)
+    share = max(6, POOL // max(1, len(groups)))
+    kept = [shapes for group in groups.values() for shapes in _spread(group, share)]
+    return tuple(sorted(kept, key=_simplicity))
+
+
+def _simplicity(shapes: Shapes) -> tuple[bool, int, int, Shapes]:
+    """What a person would call simple: nothing above matrices, few elements."""
+    return max(map(len, shapes)) > 2, elements(shapes), sum(map(len, shapes)), shapes
+
+
+def _spread(group: list[Shapes], share: int) -> list[Shapes]:
+    """`share` of them at even distances, the first and the last included."""
+    if len(group) <= share:
+        return group
+    return [group[i] for i in sorted({round(k * (len(group) - 1) / (share - 1)) for k in range(share)})]
+
+
+def one_axis_filled(shapes: Shapes) -> Iterator[Shapes]:
+    """Of shapes with several empty axes in an input, give those with one of them filled."""
+    for i, shape in enumerate(shapes):
+        if shape.count(0) > 1:
+            for axis in np.flatnonzero(np.equal(shape, 0)):
+                yield (*shapes[:i], (*shape[:axis], 1, *shape[axis + 1 :]), *shapes[i + 1 :])
+
+
+def replaced(shapes: Shapes, sizes: dict[int, int]) -> Shapes:
+    """Give other sizes to all axes of the sizes that are named."""
+    return tuple(tuple(sizes.get(n, n) for n in s) for s in shapes)
+
+
+def is_square(shape: Shape) -> bool:
+    """Whether the last two axes are of one length."""
+    return len(shape) >= 2 and shape[-1] == shape[-2]
