@@ -23,6 +23,9 @@ RELATIVE_FLOOR = 2e-7
 ROUNDED = 2e-5
 """Relative steps of forward below which it is taken to round, above which to be a staircase."""
 
+STAIRS = 6
+"""How many of them show what a staircase follows."""
+
 RESOLUTION = 1e-6
 """The screen's error bar, relative to the derivative, above which the full ladder is asked for a better one."""
 
@@ -390,6 +393,7 @@ class _View:
             excuse = (
                 self._excuse(ABSORBED / self.q.resolution)
                 or self._unresolved(finest)
+                or self._is_absorbed(finest)
                 or self._follows_a_staircase(low, high)
                 or self._is_ill_conditioned()
                 or self._is_uneven(low, high)
@@ -426,14 +430,20 @@ class _View:
         """Say that forward has stairs, on which it is flat, and backward gives the slope of what they follow."""
         if low != 0 or high != 0:
             return ""
-        phi = self._phi(oracle.GRID)
-        jumps = np.abs(np.diff(phi[np.isfinite(phi)]))
-        stairs = jumps[jumps > 0]
-        if stairs.size < 4:
-            return ""
-        slope = float(np.polyfit(oracle.GRID[np.isfinite(phi)], phi[np.isfinite(phi)], 3)[2])
-        agrees = abs(slope - self.actual) <= 2 * float(stairs.max())
-        return "forward has stairs too small to tell from rounding" if agrees else ""
+        for reach in 2.0 ** np.arange(-16, 1):
+            phi = self._phi(reach * oracle.GRID)
+            stairs = np.abs(np.diff(phi))
+            if np.isfinite(phi).all() and np.count_nonzero(stairs) >= STAIRS:
+                slope = float(np.polyfit(reach * oracle.GRID, phi, 1)[0])
+                agrees = abs(slope - self.actual) <= 2 * float(stairs.max()) / reach
+                return "forward has stairs too small to tell from rounding" if agrees else ""
+        return ""
+
+    def _is_absorbed(self, finest: int) -> str:
+        """Say that at the steps that settle an element is lost in the step, so that the slope is that at zero."""
+        moved = (self.direction != 0) & (self.q.x != 0)
+        step = np.abs(self.direction[moved]) * 2.0**-finest
+        return "the element is lost in any step that settles" if (np.abs(self.q.x[moved]) < EPS * step).any() else ""
 
     def _is_ill_conditioned(self) -> str:
         """Say that the last bits of the inputs decide what forward gives; unlike `near`, these steps break ties."""

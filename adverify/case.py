@@ -27,6 +27,8 @@ class Case:
         Where the inputs were drawn from.
     partner : Case, optional
         Another question to the same Subject, for what one call may do to another.
+    relative : Subject, optional
+        The same op with other constructor arguments, for what one instance may do to another.
     """
 
     subject: Subject
@@ -34,6 +36,7 @@ class Case:
     seed: int
     sampling: Any
     partner: Case | None = None
+    relative: Subject | None = None
 
     @cached_property
     def outputs(self) -> Arrays:

@@ -65,7 +65,9 @@ def resized(shapes: Sequence[Shapes], sizes: Sequence[int]) -> Iterator[Shapes]:
     for new in sizes:
         for combination in shapes:
             for old in sorted({n for shape in combination for n in shape}):
-                yield replaced(combination, {old: new})
+                other = replaced(combination, {old: new})
+                if elements(other) <= MAX_ELEMENTS:
+                    yield other
 
 
 def stretched(shapes: Shapes) -> Iterator[Shapes]:

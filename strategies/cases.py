@@ -64,7 +64,9 @@ def cases(
     mixtures = ["all"] if sampling.elementwise else ["one", "scaled", "scaled"]
     mode = draw(st.sampled_from(mixtures)) if regime is Regime.EXTREME else "all"
     drawn = _drawn(draw, [(subject, sampling, pool[at])] * count, regime, mode)
-    return [replace(case, partner=_partner(case, pool, at)) for case in drawn[:1]] + drawn[1:]
+    relatives = [other for other, s in subjects if other is not subject and s.arity == sampling.arity]
+    relative = relatives[drawn[0].seed % len(relatives)] if relatives and drawn else None
+    return [replace(case, partner=_partner(case, pool, at), relative=relative) for case in drawn[:1]] + drawn[1:]
 
 
 @st.composite

@@ -42,7 +42,7 @@ class NumericalProperty(Property):
                 yield case, undecided(str(rejected))
             else:
                 if question is None:
-                    yield case, undecided("backward left a gradient of another shape")
+                    yield case, violated("backward left a gradient of another shape than its input's")
                 else:
                     questions.append(question)
                     asked.append(case)
@@ -152,7 +152,8 @@ def _around(shapes: Shapes) -> np.ndarray:
     n = elements(shapes)
     ranks = np.linspace(1.0, 2.0, n)
     ways = np.concatenate([
-        [ranks, -ranks, ranks[::-1], -ranks[::-1]], rng.choice([-1.0, 1.0], (48, n)) * rng.uniform(1, 2, (48, n)),
+        [ranks, -ranks, ranks[::-1], -ranks[::-1]], rng.choice([-1.0, 1.0], (24, n)) * rng.uniform(1, 2, (24, n)),
+        rng.choice([-1.0, 1.0], (24, n)) * 10 ** rng.uniform(-2, 0.3, (24, n)),
     ])  # fmt: skip
     square = [len(s) >= 2 and s[-1] == s[-2] > 1 for s in shapes]
     if not any(square):

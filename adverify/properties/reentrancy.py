@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -33,7 +34,7 @@ class Reentrancy(Property):
         for i in range(len(case.arrays)):
             for apart in (False, True):
                 verdict = self._sharing_an_input(case, i, apart) if verdict is HOLDS else verdict
-        return verdict
+        return self._beside_a_relative(case) if verdict is HOLDS else verdict
 
     def _one_after_another(self, case: Case) -> Verdict:
         """What an instance keeps of one call must not show in the next, nor the next change what it gave."""
@@ -103,6 +104,23 @@ class Reentrancy(Property):
                 sizes.append(use.sizes[j])
         evidence = differing(names, expected, actual, sizes, slack=256)
         return violated("two uses of the op that share an input disturb each other", *evidence) if evidence else HOLDS
+
+    def _beside_a_relative(self, case: Case) -> Verdict:
+        """Two instances with other constructor arguments, on the same Variables."""
+        other = replace(case, subject=case.relative, relative=None) if case.relative else case
+        if other is case or not _is_usable(other):
+            return HOLDS
+        uses, inputs = [case, other], [variable(np.array(a)) for a in case.arrays]
+        instances = [use.subject.make() for use in uses]
+        for op, use in zip(instances, uses, strict=True):
+            self._forward(op, use, inputs)
+        for op, use in zip(instances, uses, strict=True):
+            use.subject.pull_back(op, inputs, use.cotangents)
+        expected = [np.add(v, w) for v, w in zip(case.vjp, other.vjp, strict=True)]
+        sizes = [max(both) for both in zip(case.sizes, other.sizes, strict=True)]
+        evidence = differing(grads(case), expected, [x.grad for x in inputs], sizes, slack=256)
+        return violated(f"{case.subject.name} and {other.subject.name} on the same inputs disturb each other",
+                        *evidence) if evidence else HOLDS  # fmt: skip
 
     @staticmethod
     def _forward(op: Function, case: Case, inputs: list[Variable]) -> list[Variable]:
