@@ -23,8 +23,8 @@ RELATIVE_FLOOR = 2e-7
 ROUNDED = 2e-5
 """Relative steps of forward below which it is taken to round, above which to be a staircase."""
 
-STAIRS = 6
-"""How many of them show what a staircase follows."""
+HALF_PRECISION = 2.0**-7
+"""Relative stairs of forward below this may be the rounding of its input to half precision."""
 
 RESOLUTION = 1e-6
 """The screen's error bar, relative to the derivative, above which the full ladder is asked for a better one."""
@@ -47,6 +47,9 @@ FIRST = 4
 
 CLEARLY = 10
 """How many error bars of the screen beside a wrong direction make another one wrong."""
+
+STEEP = 1e8
+"""A slope that may be infinite as far as forward shows."""
 
 SHOWN = 8
 """Roundings of its result that any forward makes."""
@@ -123,10 +126,12 @@ class Finding:
     high: float = np.nan
     error: float = np.inf
     resolution: float = 0.0
+    settled: float = np.nan
 
     @property
     def expected(self) -> float:
-        return 0.5 * (self.low + self.high)
+        """What the oracle settled on, or, at a kink, what is in the middle of all that is right."""
+        return self.settled if np.isfinite(self.settled) else 0.5 * (self.low + self.high)
 
 
 def judge(questions: Sequence[Question]) -> list[list[Finding]]:
@@ -233,7 +238,8 @@ def _views_of(q: Question, rows: np.ndarray, samples: oracle.Samples, slopes: di
     for i, row in enumerate(rows):
         centre, right, left = (_candidates(slopes[s][i], rounding[i], samples, i, q.scale, s) for s in (0, 1, -1))
         views.append(_View(q, q.directions[row], float(actual[row]), float(terms[row]), centre, right, left,
-                           samples.phi[i], slopes[0][i], noise[i]))  # fmt: skip
+                           samples.phi[i], slopes[0][i], noise[i], samples.moves[i],
+                           4 * samples.rounding[i]))  # fmt: skip
     return views
 
 
@@ -287,6 +293,8 @@ class _View:
     phi: np.ndarray
     fine_slopes: np.ndarray
     fine_noise: np.ndarray
+    moves: np.ndarray
+    rounding: np.ndarray
 
     def finding(self) -> Finding:
         right, left = self._nearest(self.right), self._nearest(self.left)
@@ -381,27 +389,38 @@ class _View:
         coarsest, finest = min(p.coarsest for p in seen), min(p.finest for p in seen)
         if not np.isfinite(self.actual):
             excuse = (
-                self._excuse(ABSORBED_WHOLLY) or self._overflows(low, high) or self._leaves_range() or self._cancels()
+                self._excuse(ABSORBED_WHOLLY)
+                or self._overflows(low, high)
+                or self._leaves_range()
+                or self._may_be_steep()
+                or self._cancels()
             )
             return Finding(Status.UNDECIDED if excuse else Status.VIOLATED, excuse or where, low, high, error)
         error += RELATIVE_FLOOR * max(abs(low), abs(high), self.terms) + self._floor()
         if self._outside(low, high, error):
-            error += self._roughness(coarsest) + self._backward_noise(coarsest)
+            error += self._hidden(2.0**-coarsest) + self._roughness(coarsest) + self._backward_noise(coarsest)
         if self._outside(low, high, error) and (self.q.corner or where == "kink" or low != high):
             low, high, error = self._nearby(low, high, error)
         if self._outside(low, high, error):
             excuse = (
                 self._excuse(ABSORBED / self.q.resolution)
                 or self._unresolved(finest)
-                or self._is_absorbed(finest)
-                or self._follows_a_staircase(low, high)
+                or self._is_longer_than_the_element(finest)
+                or self._is_flat_somewhere(low, high)
+                or self._is_on_small_stairs(low, high)
                 or self._is_ill_conditioned()
                 or self._is_uneven(low, high)
                 or self._fits_own_scale()
             )
-            return Finding(Status.UNDECIDED if excuse else Status.VIOLATED, excuse or where, low, high, error)
+            settled = np.nan if where == "kink" else seen[0].value
+            status = Status.UNDECIDED if excuse else Status.VIOLATED
+            return Finding(status, excuse or where, low, high, error, settled=settled)
         if where == "kink" or low == high:
-            return Finding(Status.HOLDS, where, low, high, error)
+            size = max(abs(low), abs(high))
+            change = float(np.abs(np.nan_to_num(self.phi)).max())
+            if error > COARSE * max(size, change):
+                return Finding(Status.UNDECIDED, "the numerical derivative's error bar is too wide", low, high, error)
+            return Finding(Status.HOLDS, where, low, high, error, error / size if size else 0.0)
         return Finding(Status.UNDECIDED, "a kink is closer than the oracle can tell apart", low, high, error)
 
     def _roughness(self, coarsest: int) -> float:
@@ -410,8 +429,9 @@ class _View:
         A pole or a bend next to the plateau is neither: seen from farther away it is one place among many.
         """
         step = 2.0**-coarsest
-        near, far = (oracle.roughness(self._phi(reach * step * oracle.GRID)) for reach in (4, 32))
-        return 8 * min(float(near.max()), float(np.median(far))) / step
+        near, *far = (oracle.roughness(self._phi(reach * step * oracle.GRID)) for reach in (4, 32, 256))
+        together = float(np.sqrt(np.count_nonzero(self.direction)))  # slopes between jumps add up, jumps average out
+        return 8 * together * min(float(near.max()), max(float(np.median(r)) for r in far)) / step
 
     def _phi(self, t: np.ndarray) -> np.ndarray:
         q = self.q
@@ -426,24 +446,27 @@ class _View:
             return "the magnitudes are so far apart that forward loses the small ones"
         return ""
 
-    def _follows_a_staircase(self, low: float, high: float) -> str:
-        """Say that forward has stairs, on which it is flat, and backward gives the slope of what they follow."""
-        if low != 0 or high != 0:
+    def _is_on_small_stairs(self, low: float, high: float) -> str:
+        """Say that forward is flat at the point, and on another stair so near that it may just round its input."""
+        moved = (self.direction != 0) & (self.q.x != 0)
+        if low != 0 or high != 0 or not moved.any():
             return ""
-        for reach in 2.0 ** np.arange(-16, 1):
-            phi = self._phi(reach * oracle.GRID)
-            stairs = np.abs(np.diff(phi))
-            if np.isfinite(phi).all() and np.count_nonzero(stairs) >= STAIRS:
-                slope = float(np.polyfit(reach * oracle.GRID, phi, 1)[0])
-                agrees = abs(slope - self.actual) <= 2 * float(stairs.max()) / reach
-                return "forward has stairs too small to tell from rounding" if agrees else ""
-        return ""
+        reach = HALF_PRECISION / float(np.abs(self.direction[moved] / self.q.x[moved]).max())
+        jumps = np.count_nonzero(np.diff(self._phi(reach * oracle.GRID)))
+        return "forward has stairs too small to tell from rounding" if jumps else ""
 
-    def _is_absorbed(self, finest: int) -> str:
-        """Say that at the steps that settle an element is lost in the step, so that the slope is that at zero."""
+    def _is_longer_than_the_element(self, finest: int) -> str:
+        """Say that the steps that settle are longer than an element, so that the slope may be that at zero."""
         moved = (self.direction != 0) & (self.q.x != 0)
         step = np.abs(self.direction[moved]) * 2.0**-finest
-        return "the element is lost in any step that settles" if (np.abs(self.q.x[moved]) < EPS * step).any() else ""
+        return "all steps that settle are longer than the element" if (np.abs(self.q.x[moved]) < step).any() else ""
+
+    def _is_flat_somewhere(self, low: float, high: float) -> str:
+        """Say that backward's zero fits a side on which forward does not move, though by its slope it should."""
+        expected = max(abs(low), abs(high)) * 2.0 ** -np.arange(self.phi.shape[1])
+        flat = (self.phi == 0) & (expected > 100 * self.rounding)
+        fits = self.actual == 0 and (flat.sum(axis=1) >= 4).any()
+        return "forward has stairs, and the point is on one" if fits else ""
 
     def _is_ill_conditioned(self) -> str:
         """Say that the last bits of the inputs decide what forward gives; unlike `near`, these steps break ties."""
@@ -451,9 +474,10 @@ class _View:
         ulps = np.spacing(np.abs(q.x)) * np.sign(q.around[:16]) * np.array([[1.0], [2.0]]).repeat(8, axis=0)
         with np.errstate(all="ignore"):
             at_x = q.evaluate(q.x[None])[0]
-            moves = (q.evaluate(q.x + UNEVEN[:, None] * self.direction) != at_x).any(axis=0)
+            along = np.abs(q.evaluate(q.x + UNEVEN[:, None] * self.direction) - at_x)
+            moves = (along != 0).any(axis=0)
             change = np.abs(q.evaluate(q.x + ulps) - at_x).max(axis=0) * np.abs(q.g)
-            size = np.abs(at_x) * np.abs(q.g)
+            size = np.fmax(np.abs(at_x), np.nan_to_num(along).max(axis=0)) * np.abs(q.g)
         lost = (change[moves] > COARSE * size[moves]) | ~np.isfinite(change[moves])
         return "forward is so ill-conditioned that the last bits of its inputs decide" if lost.any() else ""
 
@@ -472,6 +496,11 @@ class _View:
         with np.errstate(all="ignore"):
             steepest = max(abs(low), abs(high)) / np.abs(self.direction[self.direction != 0]).min()
         return "" if steepest < MOST else "the derivative is too large for floats"
+
+    def _may_be_steep(self) -> str:
+        """Say that what large outputs do not show may well be an infinite slope."""
+        bound = self._hidden(1.0) / float(np.abs(self.direction[self.direction != 0]).min())
+        return "the outputs are too large to show how steep they are" if bound > STEEP else ""
 
     def _leaves_range(self) -> str:
         """Say that backward's gradient is finite, and only times the step that was asked for it is not."""
@@ -551,6 +580,19 @@ class _View:
 
     def _outside(self, low: float, high: float, error: float) -> bool:
         return not low - error <= self.actual <= high + error
+
+    def _hidden(self, step: float) -> float:
+        """What outputs may move that are so large that they do not show it.
+
+        Which outputs depend on the element is seen where all inputs are of ordinary size.
+        """
+        q, size = self.q, np.abs(self.q.x).max(initial=0.0)
+        usual = q.x if 1e-3 < size < 10 or not size else q.x / size
+        own = UNEVEN[:2, None] * np.where(self.direction != 0, np.abs(usual).max(initial=0.0), 0.0)
+        with np.errstate(all="ignore"):
+            moved = np.abs(q.evaluate(usual + own) - q.evaluate(usual[None])[0]).max(axis=0)
+            silent = np.where((moved > 0) & ~self.moves, np.abs(q.evaluate(q.x[None])[0] * q.g), 0.0)
+        return 4 * EPS * float(np.nan_to_num(silent).sum()) / step
 
     def _backward_noise(self, coarsest: int) -> float:
         """How much backward's values along the direction scatter among neighbouring floats of one side.

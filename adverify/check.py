@@ -152,14 +152,15 @@ def _subjects(
 ) -> list[tuple[Subject, Sampling]]:
     """Make a Subject for each choice of constructor arguments and number of inputs, with what was found to suit it."""
     found, refusals = [], []
-    hinted = signature or getattr(op, "signature", None)
-    parsed = Signature.parse(hinted) if hinted else None
     for chosen in _choices(op, arguments):
         subject = dataclasses.replace(subject_of(op, chosen), watch=watch)
+        made = subject.make()  # hints may depend on the constructor's arguments
+        hinted = signature or getattr(made, "signature", None)
+        parsed = Signature.parse(hinted) if hinted else None
         report.location = report.location or subject.location
         fitting: list[tuple[Subject, Sampling]] = []
         for arity in _arities(subject, parsed, inputs):
-            domains = _domains(domain or getattr(op, "domain", None), arity)
+            domains = _domains(domain or getattr(made, "domain", None), arity)
             rare = not (fitting and takes_any_number(subject))
             try:
                 samplings = infer(subject, arity, parsed, domains, rare) if inputs is None else (_given(inputs, arity),)
@@ -181,7 +182,8 @@ def _choices(op: Any, arguments: Mapping[str, Any] | None) -> list[dict[str, Any
     """Give the constructor arguments to try: a spread over the product of what each may be."""
     if not isinstance(op, type) or (arguments is None and not getattr(op, "arguments", None)):
         return [{}]
-    options = {name: _values(v) for name, v in (arguments or op.arguments).items()}  # type: ignore[attr-defined]
+    given = getattr(op, "arguments", {}) if arguments is None else arguments
+    options = {name: _values(v) for name, v in given.items()}
     product = [dict(zip(options, values, strict=True)) for values in itertools.product(*options.values())]
     if len(product) > MAX_ARGUMENTS:
         rng = np.random.default_rng(0)

@@ -39,7 +39,7 @@ from adverify.shapes import (
     typical,
 )
 from adverify.signatures import Signature
-from adverify.subject import Arrays, Rejected, Subject
+from adverify.subject import Arrays, Rejected, Subject, constants
 
 RARELY_SECONDS = 4.0
 """How long shapes that few ops take are tried, where no others fit."""
@@ -143,6 +143,8 @@ def infer(
         return (Sampling(pool(accepted), tuple(domains), scale, noise, elementwise, convention, signature),)
     convention = tuple(prober.reads_one_triangle(i, accepted, fillings) for i in range(arity))
     found = [prober.domains_of(i, base, fillings, accepted, convention[i], elementwise) for i in range(arity)]
+    written = constants(subject)
+    found = [[replace(d, corners=_corners(d, written)) for d in own] for own in found]
     first = Sampling(pool(accepted), tuple(d for d, *_ in found), scale, noise, elementwise, convention, signature)
     others = [
         replace(first, domains=(*first.domains[:i], d, *first.domains[i + 1 :]), memory=Memory())
@@ -150,6 +152,12 @@ def infer(
         for d in more
     ]
     return first, *others
+
+
+def _corners(domain: Domain, written: Sequence[float]) -> tuple[float, ...]:
+    """The corners that were found, and the numbers of the op's own, either sign, that lie in the domain."""
+    others = {s * c for c in written for s in (1.0, -1.0) if s * c in domain}
+    return (*domain.corners, *sorted(others - set(domain.corners), key=abs))
 
 
 class _Prober:

@@ -16,6 +16,8 @@ from adverify.isolation import Watch
 
 Arrays = tuple[np.ndarray, ...]
 
+MOST_CONSTANTS = 12
+
 
 class Rejected(Exception):
     """Forward does not take these inputs: it raised, or what it returned is not finite."""
@@ -156,15 +158,21 @@ def _copier(op: Function) -> Callable[[], Function]:
     """Give a function that makes instances in the state of `op` now; copies, for a constructor may draw at random."""
     kept = copy.deepcopy(op)
     state = getattr(kept, "__dict__", None)
-    if state is None or not all(_is_immutable(v) for v in state.values()):
+    if state is None or not all(_is_immutable(v) or _is_plain_array(v) for v in state.values()):
         return lambda: copy.deepcopy(kept)
+    arrays = {name: v for name, v in state.items() if isinstance(v, np.ndarray)}
 
     def copied() -> Function:
         new = object.__new__(type(kept))
         new.__dict__.update(state)
+        new.__dict__.update({name: v.copy() for name, v in arrays.items()})
         return new
 
     return copied
+
+
+def _is_plain_array(value: Any) -> bool:
+    return type(value) is np.ndarray and value.dtype != object and value.base is None
 
 
 def _is_immutable(value: Any) -> bool:
@@ -191,6 +199,19 @@ def takes_any_number(subject: Subject) -> bool:
     """Whether `forward` is written for `*variables`."""
     parameters = inspect.signature(subject.make().forward).parameters.values()
     return any(p.kind is p.VAR_POSITIONAL for p in parameters)
+
+
+def constants(subject: Subject) -> tuple[float, ...]:
+    """Give the numbers that the op's author wrote: thresholds are among them."""
+    codes = [f.__code__ for f in vars(subject.kind).values() if inspect.isfunction(f)]
+    found: set[float] = {v for v in vars(subject.make()).values() if isinstance(v, float)}
+    while codes:
+        for constant in codes.pop().co_consts:
+            if inspect.iscode(constant):
+                codes.append(constant)
+            elif isinstance(constant, int | float) and not isinstance(constant, bool):
+                found.add(float(constant))
+    return tuple(sorted((c for c in found if 1e-3 <= abs(c) <= 1e3), key=abs))[:MOST_CONSTANTS]
 
 
 def input_names(subject: Subject, arity: int) -> tuple[str, ...]:

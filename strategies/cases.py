@@ -61,7 +61,7 @@ def cases(
     pool = sampling.telling
     at = draw(st.integers(0, len(pool) - 1))
     count = draw(st.sampled_from((1, sets, sets, sets)))
-    mixtures = ["all"] if sampling.elementwise else ["one", "scaled", "scaled"]
+    mixtures = ["all", "all", "scaled"] if sampling.elementwise else ["one", "scaled", "scaled"]
     mode = draw(st.sampled_from(mixtures)) if regime is Regime.EXTREME else "all"
     drawn = _drawn(draw, [(subject, sampling, pool[at])] * count, regime, mode)
     relatives = [other for other, s in subjects if other is not subject and s.arity == sampling.arity]

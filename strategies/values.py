@@ -15,6 +15,8 @@ from adverify.domains import Domain
 
 ORDINARY_ENTRIES = 1 << 16
 BYTE_ENTRIES = 1 << 8
+BESIDE = 0.06
+"""Of ordinary values, so many are near a corner, or near a number that the op's author wrote."""
 
 
 class Regime(Enum):
@@ -117,6 +119,9 @@ def _ordinary(domain: Domain) -> np.ndarray:
     values = np.choose(rng.choice(3, n, p=[0.5, 0.38, 0.12]), [near, wide, far])
     values = _into(domain, values, rng)
     simple = [v for v in map(float, _SIMPLE) if v in domain]
+    if domain.corners:
+        beside = rng.choice(domain.corners, n) * (1 + rng.normal(scale=0.1, size=n) ** 3)
+        values = np.where(rng.random(n) < BESIDE, beside, values)
     values = values[domain.holds(values)]
     return np.resize(np.concatenate([simple, values]), ORDINARY_ENTRIES)
 
@@ -143,7 +148,8 @@ def _special(domain: Domain) -> np.ndarray:
     middle = [low + f * (high - low) for f in (0.5, 0.25, 0.75)] if len(ends) == 2 else []
     beside = [v + s * d for v in ends for d in (1, 2, 0.5, 3, 0.25) for s in (1, -1)]
     simple = (*_SPECIAL[:2], *domain.corners, *_SPECIAL[2:])
-    others = (*ends, *middle, *beside, *close, 1e-3, -1e-3, 10, -10)
+    next_to = [c + s * d for d in (1e-3, 1e-5) for c in domain.corners for s in (1, -1)]
+    others = (*next_to, *ends, *middle, *beside, *close, 1e-3, -1e-3, 10, -10)
     values = [float(v) for v in (*simple, *others) if v in domain]
     return np.resize(np.array(list(dict.fromkeys(values)) if 0.0 not in domain else values), BYTE_ENTRIES)
 
@@ -153,6 +159,7 @@ def _extreme(domain: Domain) -> np.ndarray:
     ends = [v for v in (domain.low, domain.high) if np.isfinite(v)]
     signed = [s * v for v in _MAGNITUDES for s in (1, -1)]
     close = [e + s * d for e in ends for d in (1e-2, 1e-4, 1e-8, 1e-12, 1e2, 1e4, 1e8) for s in (1, -1)]
-    values = [float(v) for v in (*signed, *close) if v in domain]
+    beyond = [c * f for c in domain.corners for f in (1.05, 1.5, 0.95)]
+    values = [float(v) for v in (*signed, *close, *beyond) if v in domain][: BYTE_ENTRIES - 4]
     ordinary = table(domain, Regime.ORDINARY)[:4]
     return np.resize(np.concatenate([ordinary, values]), BYTE_ENTRIES)

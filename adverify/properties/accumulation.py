@@ -21,7 +21,7 @@ class Accumulation(Property):
         plain = [np.asarray(v, float) for v in case.vjp]
         if not all(np.isfinite(v).all() for v in plain):
             return HOLDS
-        size = [float(np.abs(v).max(initial=0.0)) or 1.0 for v in plain]
+        size = [max(float(np.abs(v).max(initial=0.0)), s) or 1.0 for v, s in zip(plain, case.sizes, strict=True)]
         held = [s * rng.uniform(0.5, 2.0, a.shape) for s, a in zip(size, case.arrays, strict=True)]
         op, inputs = case.subject.make(), [variable(np.array(a)) for a in case.arrays]
         for x, h in zip(inputs, held, strict=True):

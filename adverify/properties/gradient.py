@@ -150,10 +150,11 @@ def _around(shapes: Shapes) -> np.ndarray:
     """Leave a point in many ways; square matrices also nearly along their diagonals, where eigenvectors are axes."""
     rng = np.random.default_rng(0)
     n = elements(shapes)
+    many = max(24, 3 * n)  # of so many tied elements, each is to be in the middle at some point
     ranks = np.linspace(1.0, 2.0, n)
     ways = np.concatenate([
-        [ranks, -ranks, ranks[::-1], -ranks[::-1]], rng.choice([-1.0, 1.0], (24, n)) * rng.uniform(1, 2, (24, n)),
-        rng.choice([-1.0, 1.0], (24, n)) * 10 ** rng.uniform(-2, 0.3, (24, n)),
+        [ranks, -ranks, ranks[::-1], -ranks[::-1]], rng.choice([-1.0, 1.0], (many, n)) * rng.uniform(1, 2, (many, n)),
+        rng.choice([-1.0, 1.0], (many, n)) * 10 ** rng.uniform(-2, 0.3, (many, n)),
     ])  # fmt: skip
     square = [len(s) >= 2 and s[-1] == s[-2] > 1 for s in shapes]
     if not any(square):
@@ -291,10 +292,11 @@ def _accusation(case: Case, question: Question, findings: Sequence[Finding], wro
         worst = findings[next(i for i in wrong if np.count_nonzero(question.directions[i]) == 1)]
         j = int(np.flatnonzero(flagged)[0])
         where = _element(case, j)
-        between = "" if worst.high - worst.low <= 0.01 * abs(worst.expected) else (
+        between = "" if worst.high - worst.low <= max(0.01 * abs(worst.expected), worst.error) else (
             f", where any slope from {worst.low / question.directions[wrong[0], j]:.6g} to "
             f"{worst.high / question.directions[wrong[0], j]:.6g} would be right")  # fmt: skip
-        return violated(f"{where} is {question.v[j]:.6g} and should be {expected[j]:.6g}{between}", *evidence)
+        actual, right = _apart(question.v[j], expected[j]), _apart(expected[j], question.v[j])
+        return violated(f"{where} is {actual} and should be {right}{between}", *evidence)
     worst = findings[wrong[0]]
     direction = question.directions[wrong[0]]
     actual = float(np.where(direction == 0, 0.0, direction * question.v).sum())
@@ -306,6 +308,12 @@ def _accusation(case: Case, question: Question, findings: Sequence[Finding], wro
         f"backward says {actual / step:.6g}",
         *_per_input(case, question, expected, bar, direction != 0),
     )
+
+
+def _apart(value: float, other: float) -> str:
+    """Write a number with as many digits as tell it from another."""
+    texts = ((f"{value:.{n}g}", f"{other:.{n}g}") for n in range(6, 17))
+    return next((mine for mine, its in texts if mine != its), repr(float(value)))
 
 
 def _per_input(
