@@ -72,6 +72,7 @@ class I0e(Unary):
     value = special.i0e
 
     def slope(self, x: np.ndarray) -> Any:
+        x = x.astype(np.float64)  # single precision has no digits to lose below FAR
         return np.where(np.abs(x) < FAR, special.i1e(x) - np.sign(x) * special.i0e(x), np.sign(x) * decay(x, 0))
 
 
@@ -81,6 +82,7 @@ class I1e(Unary):
     value = special.i1e
 
     def slope(self, x: np.ndarray) -> Any:
+        x = x.astype(np.float64)
         i1e = special.i1e(x)
         return np.where(np.abs(x) < FAR, special.i0e(x) - over(i1e, x) - np.sign(x) * i1e, decay(x, 1))
 

@@ -19,9 +19,10 @@ def like(number: Any, *others: Any) -> Any:
     >>> like(2, variable(np.float32(1))).dtype
     dtype('float32')
     """
+    if type(number) not in (bool, int, float):  # np.float64 is a float too, but one whose dtype counts
+        return number
     dtypes = [v.data.dtype for v in others if isinstance(v, Variable)]
-    # By type and not isinstance: np.float64 is a float too, but one whose dtype counts.
-    return np.asarray(number, np.result_type(*dtypes)) if dtypes and type(number) in (bool, int, float) else number
+    return np.asarray(number, np.result_type(*dtypes)) if dtypes else number
 
 
 class Unary(Function, ABC):

@@ -41,6 +41,7 @@ class Erfcx(Unary):
     value = special.erfcx
 
     def slope(self, x: np.ndarray) -> Any:
+        x = x.astype(np.float64)  # single precision has no digits to lose before the series takes over
         far = x > 20
         large = np.where(far, x, 20)
         inverse = 0.5 / large / large

@@ -26,7 +26,8 @@ OTHERS = [
     (ops.Clip(0.5, 0.5), lambda x: np.full_like(x, 0.5), X),
     (ops.Where(), lambda c, x, y: np.where(c.astype(bool), x, y), CONDITION, X, some(4)),
     (ops.Where(), lambda c, x, y: np.where(c.astype(bool), x, y), CONDITION[:, None], some(1), some(5, 1, 1)),
-    (ops.Fmax(), np.fmax, NAN, some(4)), (ops.Fmin(), np.fmin, some(4), NAN),
+    (ops.Fmax(), np.fmax, NAN, some(4)),
+    (ops.Fmin(), np.fmin, some(4), NAN),
     (ops.Heaviside(), np.heaviside, np.array([-0.0, 0.0, 1e-300, -1e-300]), some(4)),
     (ops.Copysign(), np.copysign, some(4), np.array([-0.0, 0.0, 2.0, -3.0])),
 ]
