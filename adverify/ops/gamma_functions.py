@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from numbers import Integral
 from typing import Any, ClassVar
 
 import numpy as np
@@ -56,7 +57,7 @@ class Polygamma(Unary):
     domain = positive
 
     def __init__(self, n: int = 1) -> None:
-        if n != int(n) or n < 0:
+        if not isinstance(n, Integral) or n < 0:
             raise ValueError(f"polygamma takes an integer n >= 0; got {n!r}")
         self.n = n
 
