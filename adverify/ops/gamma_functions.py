@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from numbers import Integral
 from typing import Any, ClassVar
 
@@ -41,7 +42,11 @@ class Digamma(Unary):
     value = special.psi
 
     def slope(self, x: np.ndarray) -> Any:
-        return special.polygamma(1, x)
+        # Reflected, DLMF 5.15.6: SciPy sums its way up from a negative x, without end from a large one.
+        negative = x < 0
+        mirrored = special.polygamma(1, np.where(negative, 1 - x, x))
+        sine = np.sin(math.pi * (x - np.rint(x)))
+        return np.where(negative, (math.pi / sine) ** 2 - mirrored, mirrored)
 
 
 class Polygamma(Unary):

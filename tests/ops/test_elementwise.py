@@ -35,9 +35,10 @@ SLOPES = {
     ops.Tanh: lambda x: 1 / mp.cosh(x) ** 2,
     ops.Arctan: lambda x: 1 / (1 + x * x),
     ops.Sinc: lambda x: (mp.cos(mp.pi * x) - mp.sin(mp.pi * x) / (mp.pi * x)) / x,
+    ops.Digamma: lambda x: mp.psi(1, x) if x > 0 else mp.pi**2 / mp.sin(mp.pi * x) ** 2 - mp.psi(1, 1 - x),
     ops.Cbrt: lambda x: 1 / (3 * mp.cbrt(abs(x)) ** 2),
 }
-POINTS = np.array([1e-100, 1e-20, 1e-8, 1e-3, 0.3, 1, 3.7, 15, 19.9, 20.1, 35, 99, 101, 250, 600])
+POINTS = np.array([1e-100, 1e-20, 1e-8, 1e-3, 0.3, 0.9, 3.7, 14.9, 19.9, 20.1, 35.3, 99.3, 101.3, 250.3, 600.3])
 
 
 @pytest.mark.parametrize("op", SLOPES, ids=lambda op: op.__name__)
@@ -49,6 +50,12 @@ def test_slopes_are_exact_near_zero_and_far_away(op):
             v = variable(x)
             op().backward(v, np.ones(()))
             np.testing.assert_allclose(v.grad, float(true), rtol=1e-12, err_msg=f"at {x}")
+
+
+def test_digamma_has_its_slope_far_below_zero_at_once():
+    x = variable([-1e9 - 0.5, -1e15 - 0.5])
+    ops.Digamma().backward(x, np.ones(2))
+    np.testing.assert_allclose(x.grad, np.pi**2, rtol=1e-8)
 
 
 @pytest.mark.parametrize("x", [1e-200, 1e-8, 0.3, 9.0, 1e3, 1e8, 1e150])
