@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from numbers import Integral
 from typing import Any, ClassVar
 
 import numpy as np
@@ -62,7 +61,7 @@ class Polygamma(Unary):
     domain = positive
 
     def __init__(self, n: int = 1) -> None:
-        if not isinstance(n, Integral) or n < 0:
+        if not isinstance(n, int | np.integer) or n < 0:
             raise ValueError(f"polygamma takes an integer n >= 0; got {n!r}")
         self.n = n
 

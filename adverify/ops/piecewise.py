@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from numbers import Real
 from typing import Any, ClassVar
 
 import numpy as np
@@ -122,7 +121,7 @@ class Clip(Unary):
 
     def __init__(self, a_min: float | None = None, a_max: float | None = None) -> None:
         for name, bound in {"a_min": a_min, "a_max": a_max}.items():
-            if bound is not None and not (isinstance(bound, Real) and bound == bound):
+            if bound is not None and not (isinstance(bound, int | float | np.number) and bound == bound):
                 raise ValueError(f"clip takes a number or None as {name}; got {bound!r}")
         if a_min is not None and a_max is not None and a_min > a_max:
             raise ValueError(f"clip needs a_min <= a_max; got a_min={a_min}, a_max={a_max}")
