@@ -1,38 +1,62 @@
-"""Ops with gradients, in families. Each class is also a function: ``Sum(axis=0)(x)`` is ``sum(x, axis=0)``."""
+"""Ops with gradients, in families. Each class is also a function: ``Sum(axis=0)(x)`` is ``sum(x, axis=0)``.
+
+A function takes first what `forward` takes, then what the constructor takes: ``sum(x, 0)`` is the same again.
+"""
 
 from __future__ import annotations
 
-import importlib
-import pkgutil
+import difflib
+import inspect
 import re
+import sys
+from collections.abc import Callable
 from typing import Any
 
-from adverify.engine import Function, Variable
+from adverify.discovery import functions_in
+from adverify.engine import Function
+from adverify.ops.methods import bind
 
 __all__: list[str] = []
 
 
-def _function_of(op: type[Function]) -> Any:
-    def apply(*variables: Any, **arguments: Any) -> Any:
-        return op(**arguments)(*variables)
+def _names_of(op: type[Function]) -> tuple[str, ...]:
+    snake = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", op.__name__).lower()
+    return (getattr(op, "name", snake), *vars(op).get("aliases", ()))
 
-    apply.__name__ = apply.__qualname__ = _name_of(op)
-    apply.__doc__ = op.__doc__
+
+def _function_of(op: type[Function]) -> Callable[..., Any]:
+    kinds = inspect.Parameter
+    _, *inputs = inspect.signature(op.forward).parameters.values()
+    options = list(inspect.signature(op).parameters.values())
+    variadic = inputs[-1].kind is kinds.VAR_POSITIONAL
+    count = None if variadic else len(inputs)
+
+    def apply(*args: Any, **kwargs: Any) -> Any:
+        if variadic and len(args) == 1 and isinstance(args[0], list | tuple):  # concatenate([x, y]), as in NumPy
+            args = tuple(args[0])
+        return op(*(args[count:] if count else ()), **kwargs)(*args[:count])
+
+    if variadic:
+        options = [p.replace(kind=kinds.KEYWORD_ONLY) for p in options]
+    else:
+        inputs = [p.replace(kind=kinds.POSITIONAL_ONLY) for p in inputs]
+    apply.__name__ = apply.__qualname__ = _names_of(op)[0]
+    apply.__module__, apply.__doc__ = op.__module__, op.__doc__
+    apply.__signature__ = inspect.Signature([*inputs, *options])  # type: ignore[attr-defined]
     return apply
 
 
-def _name_of(op: type[Function]) -> str:
-    return getattr(op, "name", "") or re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", op.__name__).lower()
+def __getattr__(name: str) -> Any:
+    # Also what tells type checkers that the names bound below are here.
+    close = [] if name.startswith("__") else difflib.get_close_matches(name, __all__)
+    hint = f"; did you mean {' or '.join(close)}?" if close else ""
+    raise AttributeError(f"adverify.ops has no op named {name!r}{hint}", name=name, obj=sys.modules[__name__])
 
 
-for _module in pkgutil.iter_modules(__path__):
-    _found = importlib.import_module(f"{__name__}.{_module.name}")
-    for _op in list(vars(_found).values()):
-        if isinstance(_op, type) and issubclass(_op, Function) and _op.__module__ == _found.__name__:
-            globals()[_op.__name__] = _op
-            globals()[_name_of(_op)] = _function_of(_op)
-            __all__ += [_op.__name__, _name_of(_op)]
+for _op in functions_in(sys.modules[__name__]):
+    _names = (_op.__name__, *_names_of(_op))
+    globals().update(dict.fromkeys(_names[1:], _function_of(_op)) | {_op.__name__: _op})
+    __all__.extend(_names)
 
-for _method, _name in {"add": "Add", "sub": "Subtract", "mul": "Multiply", "truediv": "Divide", "pow": "Power",
-                       "matmul": "Matmul", "neg": "Negative", "abs": "Absolute"}.items():  # fmt: skip
-    setattr(Variable, f"__{_method}__", globals()[_name]())
+
+bind(globals())

@@ -1,4 +1,4 @@
-"""What forward should equal: arithmetic."""
+"""What forward should equal: arithmetic, powers and roots."""
 
 import numpy as np
 
@@ -6,21 +6,19 @@ from adverify import ops
 from tests.ops.references.samples import LINE, POSITIVE, X, some
 
 UNARY = [
-    (ops.Absolute, np.abs, LINE), (ops.Negative, np.negative, LINE), (ops.Square, np.square, LINE),
-    (ops.Sqrt, np.sqrt, np.append(POSITIVE, 0)), (ops.Cbrt, np.cbrt, LINE),
-    (ops.Reciprocal, np.reciprocal, LINE[LINE != 0]), (ops.Floor, np.floor, LINE),
-    (ops.Clip, lambda x: np.clip(x, -1, 1), LINE),
+    (ops.Negative, np.negative, LINE), (ops.Square, np.square, LINE), (ops.Cbrt, np.cbrt, LINE),
+    (ops.Sqrt, np.sqrt, np.append(POSITIVE, 0)), (ops.Reciprocal, lambda x: 1 / x, LINE[LINE != 0]),
 ]  # fmt: skip
 
 BINARY = [
     (ops.Add, np.add), (ops.Subtract, np.subtract), (ops.Multiply, np.multiply), (ops.Divide, np.divide),
-    (ops.Arctan2, np.arctan2), (ops.Hypot, np.hypot), (ops.Maximum, np.maximum), (ops.Minimum, np.minimum),
-    (ops.Where, lambda x, y: np.where(True, x, y)),
+    (ops.Hypot, lambda x, y: np.abs(x + 1j * y)), (ops.Remainder, lambda x, y: x - np.floor(x / y) * y),
+    (ops.Fmod, lambda x, y: x - np.trunc(x / y) * y), (ops.FloorDivide, lambda x, y: np.floor(x / y)),
 ]  # fmt: skip
 
+SIGNED, INTEGRAL = np.array([-2.0, -0.5, 0.0, 3.0, -1.5]), np.array([3.0, -2.0, 0.0, 2.0, 0.0])
 OTHERS = [
-    (ops.Power(), np.power, np.abs(X), some(4)),
-    (ops.Clip(a_min=None, a_max=0.5), lambda x: np.minimum(x, 0.5), X),
-    (ops.Clip(a_min=None, a_max=None), lambda x: x, X),
-    (ops.Where([True, False, True, False]), lambda x, y: np.where([True, False, True, False], x, y), X, some(4)),
+    (op, f, *arrays)
+    for op, f in [(ops.Power(), np.power), (ops.FloatPower(), np.float_power)]
+    for arrays in [(np.abs(X), some(4)), (SIGNED, INTEGRAL), (np.zeros(3), np.array([0.0, 0.5, 2.0]))]
 ]
