@@ -78,7 +78,8 @@ class MatrixNorm(Reduction):
     2, -2         largest, smallest singular value
     ============  =====================================
 
-    Ties share equally; singular values tie that rounding cannot tell apart. Singular values that are 0 get 0.
+    Ties share equally; singular values tie that rounding cannot tell apart. A singular value of exactly 0 gets 0; where
+    rounding leaves it above, one of the subgradients.
 
     Parameters
     ----------
@@ -153,6 +154,8 @@ class Norm(Function):
 
     def __init__(self, ord: Order = None, axis: Axis = None, keepdims: bool = False) -> None:
         self.ord, self.axis, self.keepdims = ord, any_axes(axis), bool(keepdims)
+        if isinstance(ord, str) and ord not in ("fro", "nuc"):
+            raise ValueError(f"ord must be a number, 'fro' or 'nuc'; got {ord!r}")
         if self.axis is not None:
             self._chosen(0)
 

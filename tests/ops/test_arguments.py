@@ -13,6 +13,7 @@ REFUSED = [
     (lambda: ops.MatrixNorm(ord=3), "ord must be one of 'fro'"),
     (lambda: ops.MatrixNorm(axis=0), "axis must be two axes"),
     (lambda: ops.Norm(3, axis=(0, 1)), "ord must be one of 'fro'"),
+    (lambda: ops.Norm("euclidean"), "ord must be a number, 'fro' or 'nuc'; got 'euclidean'"),
     (lambda: ops.Reshape((-1, -1)), "shape must be lengths"),
     (lambda: ops.Reshape(2, order="A"), "order must be 'C' or 'F'"),
     (lambda: ops.Transpose((0, 0)), "axes must not name an axis twice"),
