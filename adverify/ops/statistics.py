@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any, ClassVar
 
 import numpy as np
@@ -125,25 +126,53 @@ class Std(Var):
         return np.ldexp(x, -exponent), exponent
 
 
-def _weight_at(x: np.ndarray, axes: tuple[int, ...], position: float) -> np.ndarray:
-    """The derivative of what lies at `position`, whole or between, in sorted order; ties share equally."""
+def _neighbours(x: np.ndarray, axes: tuple[int, ...], position: Any) -> tuple[Any, Any, Any, Any]:
+    """The rows of x, the elements on either side of a position in their sorted order, and how far it is between."""
     rows = merged(x, axes)
+    last = rows.shape[-1] - 1
     below = int(position)
-    above = min(below + 1, rows.shape[-1] - 1)
-    ordered = np.partition(rows, (below, above), axis=-1)
-    low, high = (shared(rows, ordered[..., i, None], -1) for i in (below, above))
-    between = x.dtype.type(position - below)
-    return unmerged((1 - between) * low + between * high, x.shape, axes)
+    above = min(below + 1, last)
+    ordered = np.partition(rows, (below, above, last), axis=-1)
+    between = position - below if above > below else position * 0
+    # NaN is sorted to the end, and makes everything NaN.
+    ends = np.where(np.isnan(ordered[..., last, None]), np.nan, ordered[..., [below, above]])
+    return rows, ends[..., :1], ends[..., 1:], between
+
+
+def _value_at(x: np.ndarray, axes: tuple[int, ...], position: Any) -> np.ndarray:
+    """What lies at a position in sorted order, interpolated as NumPy does it, so that ends are met exactly."""
+    _, low, high, between = _neighbours(x, axes, position)
+    step = high - low
+    value = low + step * between if between < 0.5 else high - step * (1 - between)
+    return unmerged(value, tuple(1 if i in axes else n for i, n in enumerate(x.shape)), axes)
+
+
+def _weight_at(x: np.ndarray, axes: tuple[int, ...], position: Any) -> np.ndarray:
+    """The derivative of what lies at a position in sorted order; ties share equally."""
+    rows, low, high, between = _neighbours(x, axes, position)
+    weight = (1 - between) * shared(rows, low, -1) + between * shared(rows, high, -1)
+    return unmerged(weight, x.shape, axes)
 
 
 class Median(Reduction):
     """The middle element in sorted order, or the mean of the two in the middle; ties share equally."""
 
     def value(self, x: np.ndarray) -> Any:
-        return np.median(x, axis=self.axis, keepdims=True)
+        return _value_at(x, self.axes(x), (self.count(x) - 1) / 2)
 
     def slope(self, x: np.ndarray) -> Any:
         return _weight_at(x, self.axes(x), (self.count(x) - 1) / 2)
+
+
+METHODS = ("linear", "lower", "higher", "midpoint", "nearest", "inverted_cdf", "averaged_inverted_cdf",
+           "closest_observation", "interpolated_inverted_cdf", "hazen", "weibull", "median_unbiased",
+           "normal_unbiased")  # fmt: skip
+
+
+@lru_cache
+def _positions(n: int, dtype: np.dtype[Any], q: tuple[float, ...] | float, method: Any) -> Any:
+    """Where quantiles lie in the sorted order of n elements: what NumPy makes of the integers tells it."""
+    return np.quantile(np.arange(n, dtype=dtype), q, method=method)
 
 
 class Quantile(OverAxes):
@@ -159,30 +188,29 @@ class Quantile(OverAxes):
         One of NumPy's.
     """
 
-    METHODS = ("linear", "lower", "higher", "midpoint", "nearest", "inverted_cdf", "averaged_inverted_cdf",
-               "closest_observation", "interpolated_inverted_cdf", "hazen", "weibull", "median_unbiased",
-               "normal_unbiased")  # fmt: skip
     arguments: ClassVar = {"q": (0.3, (0.0, 0.5, 0.85)), "axis": (None, -1), "method": ("linear", "hazen")}
 
     def __init__(self, q: Any = 0.5, axis: Axis = None, keepdims: bool = False, method: str = "linear") -> None:
         super().__init__(axis, keepdims)
-        # A float takes on the dtype of the data, an array does not.
-        self.q = float(q) if np.ndim(q) == 0 else np.array(q, float)
-        if not np.all((np.asarray(q) >= 0) & (np.asarray(q) <= 1)):
+        values = np.asarray(q, float)
+        if not values.size or not np.all((values >= 0) & (values <= 1)):
             raise ValueError(f"q must lie between 0 and 1; got {q!r}")
-        if method not in self.METHODS:
-            raise ValueError(f"method must be one of {', '.join(self.METHODS)}; got {method!r}")
-        self.method = method
+        if method not in METHODS:
+            raise ValueError(f"method must be one of {', '.join(METHODS)}; got {method!r}")
+        self.q, self.shape, self.method = tuple(values.ravel().tolist()), values.shape, method
 
     def forward(self, x: Variable) -> Variable:
-        value = np.quantile(x.data, self.q, axis=self.axis, keepdims=self.keepdims, method=self.method)  # type: ignore
-        return variable(value)
+        axes = self.axes(x.data)
+        values = [self.shaped(_value_at(x.data, axes, p), x.data).data for p in self._positions(x.data)]
+        return variable(np.reshape(values, self.shape + values[0].shape))
 
     def backward(self, x: Variable, grad: Any) -> None:
         axes = self.axes(x.data)
-        # Every method puts a quantile somewhere between neighbours in sorted order: where, the integers tell.
-        order = np.arange(self.count(x.data), dtype=x.data.dtype)
-        positions = np.quantile(order, self.q, method=self.method)  # type: ignore[call-overload]
-        grads = np.reshape(grad, (np.size(self.q), *np.shape(grad)[np.ndim(self.q) :]))
-        for position, g in zip(np.ravel(positions), grads, strict=True):
-            x.grad += self.kept(g, x.data) * _weight_at(x.data, axes, float(position))
+        grads = np.reshape(grad, (len(self.q), *np.shape(grad)[len(self.shape) :]))
+        for position, g in zip(self._positions(x.data), grads, strict=True):
+            x.grad += self.kept(g, x.data) * _weight_at(x.data, axes, position)
+
+    def _positions(self, x: np.ndarray) -> Any:
+        # A float takes on the dtype of the data, an array does not.
+        q = self.q if self.shape else self.q[0]
+        return np.ravel(_positions(self.count(x), x.dtype, q, self.method))

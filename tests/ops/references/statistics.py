@@ -3,6 +3,7 @@
 import numpy as np
 
 from adverify import ops
+from adverify.ops.statistics import METHODS
 from tests.ops.references.samples import TIES, X, some
 
 Y = some(2, 3, 4)
@@ -28,8 +29,12 @@ OTHERS = [
         for axis in (None, 1, (0, -1))
         for keepdims in (False, True)
     ),
+    *((ops.Quantile(0.35, method=m), lambda x, m=m: np.quantile(x, 0.35, method=m), X.ravel()[:7]) for m in METHODS),
     *(
-        (ops.Quantile(0.35, method=m), lambda x, m=m: np.quantile(x, 0.35, method=m), X.ravel()[:7])
-        for m in ops.Quantile.METHODS
+        (op, lambda x, f=f: f(x, axis=0), np.array([[1.0, np.nan], [2.0, 3.0], [0.5, 0.0]]))
+        for op, f in [
+            (ops.Median(axis=0), np.median),
+            (ops.Quantile(axis=0), lambda x, axis: np.quantile(x, 0.5, axis)),
+        ]
     ),
 ]
