@@ -42,13 +42,13 @@ def any_axes(axis: Any, name: str = "axis") -> Axis:
 
 def merged(x: np.ndarray, axes: tuple[int, ...]) -> np.ndarray:
     """Join `axes`, counted from the front, into a single last one."""
-    kept = [n for i, n in enumerate(x.shape) if i not in axes]
-    last = tuple(range(x.ndim - len(axes), x.ndim))
-    return np.moveaxis(x, axes, last).reshape((*kept, math.prod(x.shape[i] for i in axes)))
+    kept = [i for i in range(x.ndim) if i not in axes]
+    shape = (*(x.shape[i] for i in kept), math.prod(x.shape[i] for i in axes))
+    return x.transpose(*kept, *axes).reshape(shape)
 
 
 def unmerged(rows: np.ndarray, shape: tuple[int, ...], axes: tuple[int, ...]) -> np.ndarray:
     """Undo `merged`, for an array that had `shape`."""
-    kept = [n for i, n in enumerate(shape) if i not in axes]
-    last = tuple(range(len(kept), len(shape)))
-    return np.moveaxis(rows.reshape((*kept, *(shape[i] for i in axes))), last, axes)
+    order = (*(i for i in range(len(shape)) if i not in axes), *axes)
+    back = sorted(range(len(order)), key=order.__getitem__)
+    return rows.reshape([shape[i] for i in order]).transpose(back)

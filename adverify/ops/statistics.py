@@ -144,7 +144,7 @@ def _value_at(x: np.ndarray, axes: tuple[int, ...], position: Any) -> np.ndarray
     _, low, high, between = _neighbours(x, axes, position)
     step = high - low
     value = low + step * between if between < 0.5 else high - step * (1 - between)
-    return unmerged(value, tuple(1 if i in axes else n for i, n in enumerate(x.shape)), axes)
+    return value.reshape([1 if i in axes else n for i, n in enumerate(x.shape)])
 
 
 def _weight_at(x: np.ndarray, axes: tuple[int, ...], position: Any) -> np.ndarray:
