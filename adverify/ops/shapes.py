@@ -1,38 +1,63 @@
-"""Moving elements about: each backward is the adjoint of an arrangement."""
+"""The same elements in other shapes and orders of axes."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, ClassVar
+from typing import ClassVar, Literal
 
 import numpy as np
 
-from adverify.engine import Function, Variable, variable
+from adverify.ops.arrangement import Arrangement
+from adverify.ops.axes import Axis, any_axes, integer, integers
 from adverify.ops.broadcasting import unbroadcast
 
+Order = Literal["C", "F"]
 
-class Reshape(Function):
+
+class Reshape(Arrangement):
     """The same elements in another shape.
 
     Parameters
     ----------
     shape : int or sequence of int
         One of them may be -1.
+    order : {"C", "F"}
+        Whether the last or the first axis runs fastest.
     """
 
-    arguments: ClassVar = {"shape": (-1, (2, -1), (-1, 1, 3), (3, -1))}
+    arguments: ClassVar = {"shape": (-1, (2, -1), (-1, 1, 3), (3, -1)), "order": ("C", "F")}
 
-    def __init__(self, shape: int | Sequence[int] = -1) -> None:
-        self.shape = shape if isinstance(shape, int) else tuple(shape)
+    def __init__(self, shape: int | Sequence[int] = -1, order: Order = "C") -> None:
+        self.shape = integers(shape, "shape")
+        if min(self.shape, default=0) < -1 or self.shape.count(-1) > 1:
+            raise ValueError(f"shape must be lengths, one of which may be -1; got {shape!r}")
+        if order not in ("C", "F"):
+            raise ValueError(f"order must be 'C' or 'F'; got {order!r}")
+        self.order: Order = order
 
-    def forward(self, x: Variable) -> Variable:
-        return variable(x.data.reshape(self.shape))
+    def arrange(self, x: np.ndarray) -> np.ndarray:
+        return x.reshape(self.shape, order=self.order)
 
-    def backward(self, x: Variable, grad: Any) -> None:
-        x.grad += grad.reshape(x.data.shape)
+    def restore(self, grad: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+        return grad.reshape(shape, order=self.order)
 
 
-class Transpose(Function):
+class Ravel(Reshape):
+    """All elements in a row.
+
+    Parameters
+    ----------
+    order : {"C", "F"}
+        Whether the last or the first axis runs fastest.
+    """
+
+    arguments: ClassVar = {"order": ("C", "F")}
+
+    def __init__(self, order: Order = "C") -> None:
+        super().__init__(-1, order)
+
+
+class Transpose(Arrangement):
     """Permute the axes.
 
     Parameters
@@ -44,181 +69,119 @@ class Transpose(Function):
     arguments: ClassVar = {"axes": (None, (1, 0), (1, 2, 0), (2, 0, 1), (-1, 0, 1))}
 
     def __init__(self, axes: Sequence[int] | None = None) -> None:
-        self.axes = None if axes is None else tuple(axes)
+        self.axes = None if axes is None else integers(axes, "axes")
+        if self.axes is not None and len(set(self.axes)) < len(self.axes):
+            raise ValueError(f"axes must not name an axis twice; got {axes!r}")
 
-    def forward(self, x: Variable) -> Variable:
-        return variable(np.transpose(x.data, self.axes))
+    def arrange(self, x: np.ndarray) -> np.ndarray:
+        return np.transpose(x, self.axes)
 
-    def backward(self, x: Variable, grad: Any) -> None:
-        inverse = None if self.axes is None else np.argsort([a % x.data.ndim for a in self.axes])
-        x.grad += np.transpose(grad, inverse)
-
-
-class BroadcastTo(Function):
-    """Repeat along new axes and axes of length one.
-
-    Parameters
-    ----------
-    shape : sequence of int
-    """
-
-    arguments: ClassVar = {"shape": ((2, 3), (4, 2, 3), (3,), (0, 3))}
-
-    def __init__(self, shape: Sequence[int]) -> None:
-        self.shape = tuple(shape)
-
-    def forward(self, x: Variable) -> Variable:
-        return variable(np.broadcast_to(x.data, self.shape))
-
-    def backward(self, x: Variable, grad: Any) -> None:
-        x.grad += unbroadcast(grad, x.data.shape)
+    def restore(self, grad: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+        return np.transpose(grad, None if self.axes is None else np.argsort([a % len(shape) for a in self.axes]))
 
 
-class Concatenate(Function):
-    """Join any number of arrays along an axis.
+class Swapaxes(Arrangement):
+    """Exchange two axes.
 
     Parameters
     ----------
-    axis : int
+    axis1, axis2 : int
     """
 
-    arguments: ClassVar = {"axis": (0, -1)}
+    arguments: ClassVar = {"axis1": (0, -2), "axis2": (-1, 1)}
 
-    def __init__(self, axis: int = 0) -> None:
-        self.axis = axis
+    def __init__(self, axis1: int, axis2: int) -> None:
+        self.axis1, self.axis2 = integer(axis1, "axis1"), integer(axis2, "axis2")
 
-    def forward(self, *variables: Variable) -> Variable:
-        return variable(np.concatenate([v.data for v in variables], axis=self.axis))
+    def arrange(self, x: np.ndarray) -> np.ndarray:
+        return np.swapaxes(x, self.axis1, self.axis2)
 
-    def backward(self, *variables_and_grad: Any) -> None:
-        *variables, grad = variables_and_grad
-        ends = np.cumsum([v.data.shape[self.axis] for v in variables])[:-1]
-        for v, share in zip(variables, np.split(grad, ends, axis=self.axis), strict=True):
-            v.grad += share
+    def restore(self, grad: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+        return np.swapaxes(grad, self.axis1, self.axis2)
 
 
-class Stack(Function):
-    """Join arrays of one shape along a new axis.
+class Moveaxis(Arrangement):
+    """Move axes to other positions; the others keep their order.
 
     Parameters
     ----------
-    axis : int
+    source, destination : int or sequence of int
+        As many of each.
     """
 
-    arguments: ClassVar = {"axis": (0, 1, -1)}
+    arguments: ClassVar = {"source": (0, (-1,)), "destination": (-1, 1)}
 
-    def __init__(self, axis: int = 0) -> None:
-        self.axis = axis
+    def __init__(self, source: int | Sequence[int], destination: int | Sequence[int]) -> None:
+        self.source, self.destination = integers(source, "source"), integers(destination, "destination")
+        if len(self.source) != len(self.destination):
+            raise ValueError(f"source and destination must be equally many axes; got {source!r} and {destination!r}")
 
-    def forward(self, *variables: Variable) -> Variable:
-        return variable(np.stack([v.data for v in variables], axis=self.axis))
+    def arrange(self, x: np.ndarray) -> np.ndarray:
+        return np.moveaxis(x, self.source, self.destination)
 
-    def backward(self, *variables_and_grad: Any) -> None:
-        *variables, grad = variables_and_grad
-        for v, share in zip(variables, np.moveaxis(grad, self.axis, 0), strict=True):
-            v.grad += share
+    def restore(self, grad: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+        return np.moveaxis(grad, self.destination, self.source)
 
 
-class Split(Function):
-    """Cut into equal parts along an axis; as many outputs as parts.
+class ExpandDims(Arrangement):
+    """Insert axes of length one.
 
     Parameters
     ----------
-    sections : int
-    axis : int
+    axis : int or tuple of int
+        Where they are in the result.
     """
 
-    arguments: ClassVar = {"sections": (1, 2), "axis": (0, -1)}
+    arguments: ClassVar = {"axis": (0, -1, (1, -1))}
 
-    def __init__(self, sections: int = 2, axis: int = 0) -> None:
-        self.sections, self.axis = sections, axis
+    def __init__(self, axis: int | tuple[int, ...]) -> None:
+        self.axis = integers(axis, "axis")
 
-    def forward(self, x: Variable) -> tuple[Variable, ...]:
-        return tuple(variable(part) for part in np.split(x.data, self.sections, axis=self.axis))
+    def arrange(self, x: np.ndarray) -> np.ndarray:
+        return np.expand_dims(x, self.axis)
 
-    def backward(self, x: Variable, grad: Any) -> None:
-        x.grad += np.concatenate(grad if isinstance(grad, tuple) else (grad,), axis=self.axis)
-
-
-class Pad(Function):
-    """Zeros around.
-
-    Parameters
-    ----------
-    pad_width : int, or (before, after), or one such pair per axis
-    """
-
-    arguments: ClassVar = {"pad_width": (1, (0, 2), ((1, 0), (0, 2)))}
-
-    def __init__(self, pad_width: Any = 1) -> None:
-        self.pad_width = pad_width
-
-    def forward(self, x: Variable) -> Variable:
-        return variable(np.pad(x.data, self.pad_width))
-
-    def backward(self, x: Variable, grad: Any) -> None:
-        widths = np.broadcast_to(self.pad_width, (x.data.ndim, 2))
-        inside = tuple(slice(before, before + n) for (before, _), n in zip(widths, x.data.shape, strict=True))
-        x.grad += grad[inside]
+    def restore(self, grad: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+        return grad.reshape(shape)
 
 
-class Flip(Function):
-    """Reverse along axes.
+class Squeeze(Arrangement):
+    """Remove axes of length one.
 
     Parameters
     ----------
     axis : int, tuple of int or None
+        Which; None for all.
     """
 
-    arguments: ClassVar = {"axis": (None, 0, -1)}
+    arguments: ClassVar = {"axis": (None, 0, -1, (0, -1))}
 
-    def __init__(self, axis: int | tuple[int, ...] | None = None) -> None:
-        self.axis = axis
+    def __init__(self, axis: Axis = None) -> None:
+        self.axis = any_axes(axis)
 
-    def forward(self, x: Variable) -> Variable:
-        return variable(np.flip(x.data, self.axis))
+    def arrange(self, x: np.ndarray) -> np.ndarray:
+        return np.squeeze(x, self.axis)
 
-    def backward(self, x: Variable, grad: Any) -> None:
-        x.grad += np.flip(grad, self.axis)
+    def restore(self, grad: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+        return grad.reshape(shape)
 
 
-class Roll(Function):
-    """Shift along an axis, around the end.
+class BroadcastTo(Arrangement):
+    """Repeat along new axes and axes of length one.
 
     Parameters
     ----------
-    shift : int
-    axis : int or None
+    shape : int or sequence of int
     """
 
-    arguments: ClassVar = {"shift": (1, -2), "axis": (None, 0, -1)}
+    arguments: ClassVar = {"shape": ((2, 3), (4, 2, 3), (3,), (0, 3))}
 
-    def __init__(self, shift: int = 1, axis: int | None = None) -> None:
-        self.shift, self.axis = shift, axis
+    def __init__(self, shape: int | Sequence[int]) -> None:
+        self.shape = integers(shape, "shape")
+        if min(self.shape, default=0) < 0:
+            raise ValueError(f"shape must not have negative lengths; got {shape!r}")
 
-    def forward(self, x: Variable) -> Variable:
-        return variable(np.roll(x.data, self.shift, self.axis))
+    def arrange(self, x: np.ndarray) -> np.ndarray:
+        return np.broadcast_to(x, self.shape)
 
-    def backward(self, x: Variable, grad: Any) -> None:
-        x.grad += np.roll(grad, -self.shift, self.axis)
-
-
-class Cumsum(Function):
-    """Running sums along an axis.
-
-    Parameters
-    ----------
-    axis : int
-    """
-
-    arguments: ClassVar = {"axis": (0, -1)}
-
-    def __init__(self, axis: int = -1) -> None:
-        self.axis = axis
-
-    def forward(self, x: Variable) -> Variable:
-        return variable(np.cumsum(x.data, axis=self.axis))
-
-    def backward(self, x: Variable, grad: Any) -> None:
-        back = np.flip(grad, self.axis)
-        x.grad += np.flip(np.cumsum(back, axis=self.axis), self.axis).reshape(x.data.shape)
+    def restore(self, grad: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+        return unbroadcast(grad, shape)
