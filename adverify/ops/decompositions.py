@@ -233,5 +233,5 @@ def _diagonal(s: Any) -> np.ndarray:
 
 
 def _quotient(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    """a / b, and zero where b is."""
-    return np.divide(a, b, out=np.zeros_like(a), where=b != 0)
+    """a / b, and zero where b is, or is too small for the quotient to be finite."""
+    return np.divide(a, b, out=np.zeros_like(a), where=np.abs(b) >= np.finfo(b.dtype).tiny)

@@ -11,7 +11,8 @@ OTHERS = [
         ("bij,bjk", some(2, 3, 4), some(2, 4, 5)), ("i,j,k->kji", some(2), some(3), some(4)),
         ("ba", some(2, 3)), ("ij, jk -> ik", some(2, 1), some(3, 4)),
         ("...ij,...jk->...ik", some(5, 1, 2, 3), some(4, 3, 2)), ("b...a", some(2, 3, 4)),
-        ("...ii->...i", some(2, 3, 3)), ("i...->...", some(2, 3, 4)), ("...,...", some(2, 1), some(3)), ("...", some()), (",", some(), some()),
+        ("...ii->...i", some(2, 3, 3)), ("i...->...", some(2, 3, 4)), ("...,...", some(2, 1), some(3)),
+        ("...", some()), (",", some(), some()),
         ("i->", some(0)),
     ]
 ]  # fmt: skip
