@@ -182,7 +182,8 @@ class Lstsq(Function):
         y = p.T @ g
         a.grad -= y @ x.T
         if rank < a.data.shape[0]:
-            a.grad += (right - a.data @ x) @ (p @ y).T
+            size = np.abs(p).max(initial=0) or 1  # p @ y may leave the range of floats where this product does not
+            a.grad += (right - a.data @ x) @ (p / size @ y).T * size
         if rank < a.data.shape[1]:
             a.grad += (p.T @ x) @ (g - p @ (a.data @ g)).T
         b.grad += _like(b, y)
