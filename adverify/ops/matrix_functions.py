@@ -28,7 +28,9 @@ class MatrixPower(Function):
     arguments: ClassVar = {"n": (0, 1, 2, 5, -1, -3)}
 
     def __init__(self, n: int) -> None:
-        self.n = n
+        if not isinstance(n, int | np.integer):
+            raise TypeError(f"n must be an integer; got {n!r}")
+        self.n = int(n)
 
     def forward(self, a: Variable) -> Variable:
         return variable(np.linalg.matrix_power(a.data, self.n))
