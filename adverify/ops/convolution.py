@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from abc import ABC, abstractmethod
 from typing import Any, ClassVar
 
@@ -23,13 +22,18 @@ class Convolution(Function, ABC):
         Into how many blocks channels are divided, each with kernels of its own.
     """
 
-    axes: ClassVar[int]
+    expected: ClassVar[str]
 
     def __init__(self, stride: Ints = 1, padding: Ints = 0, dilation: Ints = 1, groups: int = 1) -> None:
         if groups < 1:
             raise ValueError(f"{type(self).__name__} needs groups >= 1; got groups={groups}")
         self.groups = groups
         self.correlation = Correlation(Windows.of(self.axes, stride, padding, dilation), groups)
+
+    @property
+    @abstractmethod
+    def axes(self) -> int:
+        """Over how many of the last axes windows move."""
 
     @abstractmethod
     def channels(self, weight: np.ndarray) -> tuple[int, int]:
@@ -45,8 +49,6 @@ class Convolution(Function, ABC):
             got = f"{x.shape}, {weight.shape}" + ("" if bias is None else f" and {bias.shape}")
             raise ValueError(f"{type(self).__name__} takes {self.expected.format(groups=self.groups)}; got {got}")
 
-    expected: ClassVar[str]
-
 
 class Conv(Convolution):
     """Cross-correlation over the last axes: y[o] = sum over c of the windows of x[c] times weight[o, c], plus bias."""
@@ -58,11 +60,9 @@ class Conv(Convolution):
 
     def forward(self, x: Variable, weight: Variable, bias: Variable | None = None) -> Variable:
         self.check(x.data, weight.data, None if bias is None else bias.data)
-        size, windows = weight.data.shape[2:], self.correlation.windows
-        padded = windows.padded_shape(x.data.shape, size)[-self.axes :]
-        reach = zip(padded, windows.extents(size), windows.stride, strict=True)
-        places = [(n - e) // s + 1 for n, e, s in reach]
-        rows = self.correlation.rows(x.data, size) @ np.swapaxes(self.correlation.kernels(weight.data), -1, -2)
+        size = weight.data.shape[2:]
+        places = self.correlation.windows.places(x.data.shape, size)
+        rows = self.correlation.rows(x.data, size, places) @ np.swapaxes(self.correlation.kernels(weight.data), -1, -2)
         shape = (*x.data.shape[: -self.axes - 1], len(weight.data), *places)
         y = self.correlation.rows_to_outputs(rows, shape)
         return variable(y if bias is None else y + bias.data.reshape(-1, *(1,) * self.axes))
@@ -73,7 +73,7 @@ class Conv(Convolution):
         outputs = self.correlation.outputs_to_rows(grad)
         rows = outputs @ self.correlation.kernels(weight.data)
         x.grad += self.correlation.unrows(rows, x.data.shape, places, size)
-        rows = self.correlation.rows(x.data, size)
+        rows = self.correlation.rows(x.data, size, places)
         weight.grad += (np.swapaxes(outputs, -1, -2) @ rows).reshape(weight.data.shape)
         _add_to_bias(bias, grad, self.axes)
 
@@ -113,7 +113,7 @@ class ConvTranspose(Convolution):
 
     def backward(self, x: Variable, weight: Variable, *bias_and_grad: Any) -> None:
         *bias, grad = bias_and_grad
-        rows = self.correlation.rows(grad, weight.data.shape[2:])
+        rows = self.correlation.rows(grad, weight.data.shape[2:], x.data.shape[-self.axes :])
         kernels, stamps = self.correlation.kernels(weight.data), self.correlation.outputs_to_rows(x.data)
         x.grad += self.correlation.rows_to_outputs(rows @ np.swapaxes(kernels, -1, -2), x.data.shape)
         weight.grad += (np.swapaxes(stamps, -1, -2) @ rows).reshape(weight.data.shape)
@@ -132,8 +132,7 @@ class ConvTranspose(Convolution):
 def _add_to_bias(bias: list[Variable | None], grad: np.ndarray, axes: int) -> None:
     for b in bias:
         if b is not None:
-            items = math.prod(grad.shape[: -axes - 1])
-            b.grad += grad.reshape(items, grad.shape[-axes - 1], -1).sum(axis=(0, 2))
+            b.grad += grad.sum(axis=tuple(set(range(grad.ndim)) - {grad.ndim - axes - 1}))
 
 
 class Conv1d(Conv):
@@ -151,7 +150,7 @@ class Conv1d(Conv):
 
     name = "conv1d"
     axes = 1
-    arguments: ClassVar = {"stride": (1, 2), "padding": (0, 1), "dilation": (1, 2)}
+    arguments: ClassVar = {"stride": (1, 2), "dilation": (1, 2)}
 
 
 class Conv2d(Conv):
@@ -169,7 +168,7 @@ class Conv2d(Conv):
 
     name = "conv2d"
     axes = 2
-    arguments: ClassVar = {"stride": (1, (2, 1)), "padding": (0, (1, 2)), "dilation": (1, (1, 2))}
+    arguments: ClassVar = {"stride": (1, (2, 1)), "padding": (0, (1, 2))}
 
 
 class ConvTranspose2d(ConvTranspose):
@@ -190,4 +189,4 @@ class ConvTranspose2d(ConvTranspose):
     name = "conv_transpose2d"
     axes = 2
     signature = "(n,3,h,w),(3,o,k,l),(o)->(n,o,a,b)"
-    arguments: ClassVar = {"stride": (1, 2), "padding": (0, 1), "dilation": (1, (1, 2))}
+    arguments: ClassVar = {"stride": (1, 2), "padding": (0, 1)}

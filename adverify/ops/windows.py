@@ -49,6 +49,12 @@ class Windows:
                              f"a padding of {self.padding}")  # fmt: skip
         return lead + padded
 
+    def places(self, shape: Sequence[int], size: Sequence[int]) -> tuple[int, ...]:
+        """How many windows of `size` there are along each axis of an array of `shape`."""
+        padded = self.padded_shape(shape, size)[-self.ndim :]
+        reach = zip(padded, self.extents(size), self.stride, strict=True)
+        return tuple((n - e) // s + 1 for n, e, s in reach)
+
     def cut(self, x: np.ndarray, size: Sequence[int], fill: float = 0.0) -> np.ndarray:
         """Give the windows (..., *places, *size) of x (..., *axes), padded with `fill`."""
         if any(self.padding):
@@ -86,12 +92,12 @@ class Correlation:
     windows: Windows
     groups: int
 
-    def rows(self, x: np.ndarray, size: Sequence[int]) -> np.ndarray:
-        """Cut x into rows, one for each group and place."""
+    def rows(self, x: np.ndarray, size: Sequence[int], places: Sequence[int]) -> np.ndarray:
+        """Cut x into rows, one for each group and each of the first `places` along the axes."""
         d = self.windows.ndim
-        cut = self.windows.cut(x, size)
-        places = math.prod(cut.shape[-2 * d : -d])
-        split = cut.reshape(-1, self.groups, x.shape[-d - 1] // self.groups, places, math.prod(size))
+        cut = self.windows.cut(x, size)[(..., *(slice(n) for n in places), *(slice(None),) * d)]
+        items, channels = math.prod(x.shape[: -d - 1]), x.shape[-d - 1] // self.groups
+        split = cut.reshape(items, self.groups, channels, math.prod(places), math.prod(size))
         return self._flat(split.transpose(1, 0, 3, 2, 4))
 
     def unrows(self, rows: np.ndarray, shape: Sequence[int], places: Sequence[int], size: Sequence[int]) -> np.ndarray:
@@ -112,7 +118,8 @@ class Correlation:
     def rows_to_outputs(self, rows: np.ndarray, shape: Sequence[int]) -> np.ndarray:
         """Undo `outputs_to_rows` for outputs of `shape`."""
         d = self.windows.ndim
-        split = rows.reshape(self.groups, math.prod(shape[: -d - 1]), math.prod(shape[-d:]), -1)
+        items, channels = math.prod(shape[: -d - 1]), shape[-d - 1] // self.groups
+        split = rows.reshape(self.groups, items, math.prod(shape[-d:]), channels)
         return split.transpose(1, 0, 3, 2).reshape(shape)
 
     def kernels(self, weight: np.ndarray) -> np.ndarray:
