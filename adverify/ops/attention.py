@@ -62,7 +62,7 @@ class ScaledDotProductAttention(Function):
             else:
                 scores = scores + self.attn_mask.astype(scores.dtype)
         if self.is_causal:
-            scores = np.where(np.tri(*scores.shape[-2:], dtype=bool), scores, -np.inf)
+            scores = np.where(np.tri(*scores.shape[-2:]) > 0, scores, -np.inf)
         return shares_of(scores, -1)
 
     def _scale(self, q: np.ndarray) -> float:

@@ -69,14 +69,13 @@ class Interpolate(Function):
         if new < 1:
             raise ValueError(f"interpolate makes nothing of {old} elements with scale_factor={self.factors}")
         places = np.arange(new)
-        step = 1 / self.factors[axis] if self.factors else old / new
         if self.mode == "nearest":
-            low, beyond = np.floor(places * step), np.zeros(new)
+            low, beyond = places / self.factors[axis] if self.factors else places * old // new, np.zeros(new)
         else:
+            step = 1 / self.factors[axis] if self.factors else old / new
             corners = (old - 1) / max(1, new - 1) * places
             at = corners if self.align_corners else np.maximum((places + 0.5) * step - 0.5, 0)
-            low = np.floor(at)
-            beyond = at - low
+            low, beyond = np.floor(at), at - np.floor(at)
         low = np.minimum(low.astype(int), old - 1)
         matrix = np.zeros((new, old))
         matrix[places, low] = 1 - beyond

@@ -45,7 +45,11 @@ class Bilinear(Function):
     def forward(self, x1: Variable, x2: Variable, weight: Variable, bias: Variable | None = None) -> Variable:
         a, b, w = x1.data, x2.data, weight.data
         fits = a.ndim >= 1 and a.shape[:-1] == b.shape[:-1] and w.ndim == 3
-        if not fits or w.shape[1:] != (a.shape[-1], b.shape[-1]) or (bias is not None and bias.data.shape != w.shape[:1]):
+        if (
+            not fits
+            or w.shape[1:] != (a.shape[-1], b.shape[-1])
+            or (bias is not None and bias.data.shape != w.shape[:1])
+        ):
             raise ValueError("bilinear takes x1 (..., i), x2 (..., j), weight (o, i, j) and bias (o,); got "
                              f"{_shapes(x1, x2, weight, bias)}")  # fmt: skip
         y = _pairs(a, b) @ w.reshape(len(w), math.prod(w.shape[1:])).T

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 import numpy as np
@@ -31,8 +31,8 @@ class Loss(Binary):
     reduction : {"mean", "sum", "none"}
     """
 
-    arguments: ClassVar = {"reduction": REDUCTIONS}
-    reductions: ClassVar = REDUCTIONS
+    arguments: ClassVar[Mapping[str, Any]] = {"reduction": REDUCTIONS}
+    reductions: ClassVar[tuple[str, ...]] = REDUCTIONS
 
     def __init__(self, reduction: str = "mean") -> None:
         self.reduction = _checked(reduction, self.reductions, self)
@@ -83,7 +83,7 @@ class HuberLoss(Loss):
         Positive.
     """
 
-    arguments: ClassVar = {"reduction": REDUCTIONS, "delta": (1.0, 2.5)}
+    arguments: ClassVar[Mapping[str, Any]] = {"reduction": REDUCTIONS, "delta": (1.0, 2.5)}
 
     def __init__(self, reduction: str = "mean", delta: float = 1.0) -> None:
         if not delta > 0:
@@ -124,8 +124,8 @@ class KlDivLoss(Loss):
         Whether the target, too, is given by logarithms.
     """
 
-    reductions: ClassVar = (*REDUCTIONS, "batchmean")
-    arguments: ClassVar = {"reduction": reductions}
+    reductions: ClassVar[tuple[str, ...]] = (*REDUCTIONS, "batchmean")
+    arguments: ClassVar[Mapping[str, Any]] = {"reduction": reductions}
     domain = (real, nonnegative)  # of probabilities; logarithms of them may be anything
 
     def __init__(self, reduction: str = "mean", log_target: bool = False) -> None:

@@ -24,16 +24,17 @@ class Cell(Function, ABC):
     def linear(self, x: Variable, h: Variable, weights: Sequence[Variable | None]) -> tuple[Any, Any]:
         """What each gate gets from the input and from the state, gates first."""
         w_ih, w_hh, b_ih, b_hh = (None if w is None else w.data for w in (*weights, None, None)[:4])
-        assert w_ih is not None and w_hh is not None
+        assert w_ih is not None
+        assert w_hh is not None
         size = h.data.shape[-1:]
         rows = (self.gates * math.prod(size),)
         fits = x.data.ndim >= 1 and h.data.ndim >= 1 and x.data.shape[:-1] == h.data.shape[:-1]
         fits = fits and w_ih.shape == rows + x.data.shape[-1:] and w_hh.shape == rows + size
         if not fits or any(b is not None and b.shape != rows for b in (b_ih, b_hh)):
-            many = f"{self.gates} h" if self.gates > 1 else "h"
+            many = f"{self.gates} h".removeprefix("1 ")
             got = ", ".join(str(v.data.shape) for v in (x, h, *weights) if v is not None)
-            raise ValueError(f"{type(self).__name__} takes x (..., i), states (..., h), w_ih ({many}, i), w_hh ({many}, "
-                             f"h), b_ih and b_hh ({many},); got {got}")  # fmt: skip
+            raise ValueError(f"{type(self).__name__} takes x (..., i), states (..., h), w_ih ({many}, i), "
+                             f"w_hh ({many}, h), b_ih and b_hh ({many},); got {got}")  # fmt: skip
         given = x.data @ w_ih.T + (0 if b_ih is None else b_ih)
         kept = h.data @ w_hh.T + (0 if b_hh is None else b_hh)
         return tuple(np.moveaxis(a.reshape(*a.shape[:-1], self.gates, *size), -2, 0) for a in (given, kept))

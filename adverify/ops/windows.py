@@ -95,7 +95,8 @@ class Correlation:
     def rows(self, x: np.ndarray, size: Sequence[int], places: Sequence[int]) -> np.ndarray:
         """Cut x into rows, one for each group and each of the first `places` along the axes."""
         d = self.windows.ndim
-        cut = self.windows.cut(x, size)[(..., *(slice(n) for n in places), *(slice(None),) * d)]
+        first: Any = (..., *(slice(n) for n in places), *(slice(None),) * d)
+        cut = self.windows.cut(x, size)[first]
         items, channels = math.prod(x.shape[: -d - 1]), x.shape[-d - 1] // self.groups
         split = cut.reshape(items, self.groups, channels, math.prod(places), math.prod(size))
         return self._flat(split.transpose(1, 0, 3, 2, 4))
