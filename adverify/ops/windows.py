@@ -65,8 +65,8 @@ class Windows:
             self.padded_shape(x.shape, size)
         axes = tuple(range(x.ndim - self.ndim, x.ndim))
         windows = np.lib.stride_tricks.sliding_window_view(x, self.extents(size), axis=axes)
-        steps = (*self.stride, *self.dilation)
-        return windows[(..., *(slice(None, None, s) for s in steps))]
+        every: Any = (..., *(slice(None, None, s) for s in (*self.stride, *self.dilation)))
+        return windows[every]
 
     def paste(self, windows: np.ndarray, shape: Sequence[int]) -> np.ndarray:
         """Sum windows (..., *places, *size) where they were cut from an array of `shape`: the adjoint of `cut`."""
@@ -75,7 +75,8 @@ class Windows:
         for offset in np.ndindex(*size):
             starts = [o * d for o, d in zip(offset, self.dilation, strict=True)]
             reach = zip(starts, places, self.stride, strict=True)
-            total[(..., *(slice(a, a + s * n, s) for a, n, s in reach))] += windows[(..., *offset)]
+            place: Any = (..., *(slice(a, a + s * n, s) for a, n, s in reach))
+            total[place] += windows[(..., *offset)]
         return total[self._inside(shape)]
 
     def _inside(self, shape: Sequence[int]) -> tuple[Any, ...]:
