@@ -39,6 +39,7 @@ def negative_log_likelihood(theta, x, y):
 
 
 def value_and_gradient(theta, x, y):
+    """Give what SciPy asks for: the function at theta, and its gradient."""
     leaves = [tensor(t) for t in theta]
     loss = negative_log_likelihood(leaves, x, y)
     loss.backward()
@@ -52,7 +53,7 @@ def predict(theta, x, y, at):
 
 
 def main(steps=50):
-    """Fit in at most so many steps; give the log-likelihood before and after, the noise found, the error of the mean."""
+    """Fit in so many steps; give the log-likelihood before and after, the noise found, and the error of the mean."""
     x, y = observations()
     start = np.zeros(3)
     found = minimize(value_and_gradient, start, (x, y), jac=True, method="L-BFGS-B", options={"maxiter": steps})
