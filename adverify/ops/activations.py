@@ -190,14 +190,14 @@ class Gelu(Unary):
     def slope(self, x: np.ndarray) -> Any:
         if self.approximate == "none":
             return special.ndtr(x) + x * np.exp(-0.5 * x * x) / math.sqrt(2 * math.pi)
-        u, rate = self._argument(x)
-        return special.expit(u) * (1 + x * special.expit(-u) * rate)
+        u, slope = self._argument(x)
+        return special.expit(u) * (1 + special.expit(-u) * slope)
 
     def _argument(self, x: np.ndarray) -> tuple[Any, Any]:
-        """The u for which sigmoid(u) is (1 + tanh(u / 2)) / 2, and its derivative."""
+        """The u for which sigmoid(u) is (1 + tanh(u / 2)) / 2, and x times its derivative."""
         x = np.clip(x, -60, 60)  # beyond, sigmoid is 0 or 1, and the cube might overflow
         scale = 2 * math.sqrt(2 / math.pi)
-        return scale * x * (1 + 0.044715 * x * x), scale * (1 + 3 * 0.044715 * x * x)
+        return scale * x * (1 + 0.044715 * x * x), scale * x * (1 + 3 * 0.044715 * x * x)
 
 
 class Hardtanh(Unary):

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 Ints = int | Sequence[int]
 
 
-@dataclass(frozen=True)
-class Windows:
+class Windows(NamedTuple):
     """How windows move: one number per axis, as for PyTorch's convolutions.
 
     Attributes
@@ -83,8 +81,7 @@ class Windows:
         return (..., *(slice(p, p + n) for p, n in zip(self.padding, shape[-self.ndim :], strict=True)))
 
 
-@dataclass(frozen=True)
-class Correlation:
+class Correlation(NamedTuple):
     """The cross-correlation of (..., c, *axes) with kernels (o, c / groups, *size) as products of matrices.
 
     Windows become rows, (groups, items * places, c / groups * elements); so do the outputs.
