@@ -1,6 +1,7 @@
 """Ops with gradients, in families. Each class is also a function: ``Sum(axis=0)(x)`` is ``sum(x, axis=0)``.
 
-A function takes first what `forward` takes, then what the constructor takes: ``sum(x, 0)`` is the same again.
+A function takes first what `forward` takes, then what the constructor takes: ``sum(x, 0)`` is the same again. Where
+the number of inputs is open, the constructor's arguments are to be named.
 """
 
 from __future__ import annotations
@@ -29,16 +30,17 @@ def _function_of(op: type[Function]) -> Callable[..., Any]:
     _, *inputs = inspect.signature(op.forward).parameters.values()
     options = list(inspect.signature(op).parameters.values())
     variadic = inputs[-1].kind is kinds.VAR_POSITIONAL
-    count = None if variadic else len(inputs)
+    open_ended = variadic or any(p.default is not kinds.empty for p in inputs)
+    count = None if open_ended else len(inputs)
 
     def apply(*args: Any, **kwargs: Any) -> Any:
         if variadic and len(args) == 1 and isinstance(args[0], list | tuple):  # concatenate([x, y]), as in NumPy
             args = tuple(args[0])
         return op(*(args[count:] if count else ()), **kwargs)(*args[:count])
 
-    if variadic:
+    if open_ended:
         options = [p.replace(kind=kinds.KEYWORD_ONLY) for p in options]
-    else:
+    if not variadic:
         inputs = [p.replace(kind=kinds.POSITIONAL_ONLY) for p in inputs]
     apply.__name__ = apply.__qualname__ = _names_of(op)[0]
     apply.__module__, apply.__doc__ = op.__module__, op.__doc__
