@@ -10,6 +10,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 
@@ -111,6 +112,18 @@ class Question:
     def resolution(self) -> float:
         """The relative precision of forward: that of doubles, unless it rounds to less inside."""
         return max(EPS, 4 * self.noise / self.scale) if self.scale else EPS
+
+    @cached_property
+    def at_x(self) -> np.ndarray:
+        """The outputs at the point, flattened."""
+        at_x: np.ndarray = self.evaluate(self.x[None])[0]
+        return at_x
+
+    @cached_property
+    def beside(self) -> tuple[np.ndarray, np.ndarray]:
+        """Points around this one, where nothing ties, and the outputs there."""
+        points = self.x + 1e-4 * self.room * self.around
+        return points, self.evaluate(points)
 
     def sample(self, directions: np.ndarray, rungs: int) -> oracle.Samples:
         return oracle.sample(self.evaluate, self.x, self.g, directions, rungs, self.resolution)
@@ -246,7 +259,7 @@ def _views_of(q: Question, rows: np.ndarray, samples: oracle.Samples, slopes: di
 def _sensitivity(q: Question, samples: oracle.Samples) -> np.ndarray:
     """What a few ulps of the input do to phi: an ill-conditioned forward has at least as much noise of its own."""
     with np.errstate(all="ignore"):
-        drift = np.abs(q.evaluate(q.near.reshape(-1, q.x.size)) - q.evaluate(q.x[None])[0]) * np.abs(q.g)
+        drift = np.abs(q.evaluate(q.near.reshape(-1, q.x.size)) - q.at_x) * np.abs(q.g)
         drift = np.where(np.isfinite(drift), drift, 0.0).max(axis=0, initial=0.0)
         return np.asarray(0.5 * np.where(samples.moves, drift, 0.0).sum(axis=1))
 
@@ -332,7 +345,7 @@ class _View:
         g = np.abs(self.q.g)
         hidden = max(self.q.scale, self.q.noise / EPS) * float(g.max(initial=0.0))
         if not np.nan_to_num(self.phi).any():
-            hidden = max(hidden, float(g @ np.nan_to_num(np.abs(self.q.evaluate(self.q.x[None])[0]))))
+            hidden = max(hidden, float(g @ np.nan_to_num(np.abs(self.q.at_x))))
         return 16 * EPS * hidden + 1e-300
 
     def _smooth(self) -> Finding:
@@ -436,7 +449,7 @@ class _View:
     def _phi(self, t: np.ndarray) -> np.ndarray:
         q = self.q
         with np.errstate(all="ignore"):
-            phi: np.ndarray = (q.evaluate(q.x + t[:, None] * self.direction) - q.evaluate(q.x[None])[0]) @ q.g
+            phi: np.ndarray = (q.evaluate(q.x + t[:, None] * self.direction) - q.at_x) @ q.g
         return phi
 
     def _excuse(self, absorbed: float) -> str:
@@ -473,7 +486,7 @@ class _View:
         q = self.q
         ulps = np.spacing(np.abs(q.x)) * np.sign(q.around[:16]) * np.array([[1.0], [2.0]]).repeat(8, axis=0)
         with np.errstate(all="ignore"):
-            at_x = q.evaluate(q.x[None])[0]
+            at_x = q.at_x
             along = np.abs(q.evaluate(q.x + UNEVEN[:, None] * self.direction) - at_x)
             moves = (along != 0).any(axis=0)
             change = np.abs(q.evaluate(q.x + ulps) - at_x).max(axis=0) * np.abs(q.g)
@@ -523,7 +536,7 @@ class _View:
         """Which elements take part in what moves along the direction: the others' magnitudes do not matter."""
         q, moved = self.q, self.direction != 0
         with np.errstate(all="ignore"):
-            at_x = q.evaluate(q.x[None])[0]
+            at_x = q.at_x
             along = q.evaluate(q.x + UNEVEN[:, None] * self.direction)
             largest = np.where(moved, np.abs(q.x).max(), q.x)  # moves what a small step is too small to be seen in
             usual = np.where(moved, UNEVEN[1] * q.x / np.abs(q.x).max(), q.x)  # floats are dense there
@@ -591,7 +604,7 @@ class _View:
         own = UNEVEN[:2, None] * np.where(self.direction != 0, np.abs(usual).max(initial=0.0), 0.0)
         with np.errstate(all="ignore"):
             moved = np.abs(q.evaluate(usual + own) - q.evaluate(usual[None])[0]).max(axis=0)
-            silent = np.where((moved > 0) & ~self.moves, np.abs(q.evaluate(q.x[None])[0] * q.g), 0.0)
+            silent = np.where((moved > 0) & ~self.moves, np.abs(q.at_x * q.g), 0.0)
         return 4 * EPS * float(np.nan_to_num(silent).sum()) / step
 
     def _backward_noise(self, coarsest: int) -> float:
@@ -620,18 +633,18 @@ class _View:
         A subgradient of a function like sort or median need not lie between the two one-sided slopes at the point
         (Clarke, Optimization and Nonsmooth Analysis, 1983, section 2.1).
         """
-        points = self.q.x + 1e-4 * self.q.room * self.q.around
+        points, outputs = self.q.beside
         t = 2.0**-27
         with np.errstate(all="ignore"):
             ahead = self.q.evaluate(points + t * self.direction)
-            slopes = (ahead - self.q.evaluate(points - t * self.direction)) * self.q.g / (2 * t)
+            slopes = (ahead - outputs) * self.q.g / t
         finite = np.isfinite(slopes).all(axis=1)
         if not finite.any():
             return low, high, error
         # Outputs have kinks independently of each other, in more combinations than points can show.
         slopes, size = slopes[finite], float((np.abs(ahead[finite]) @ np.abs(self.q.g)).max())
         near = float(slopes.min(axis=0).sum()), float(slopes.max(axis=0).sum())
-        coarse = 1e-3 * max(map(abs, near)) + 8 * EPS * size / t
+        coarse = 1e-3 * max(map(abs, near)) + 16 * EPS * size / t
         if low - coarse <= near[0] and near[1] <= high + coarse:  # no kink nearby: they only say the same less well
             return low, high, error
         return min(low, near[0]), max(high, near[1]), error + coarse

@@ -29,7 +29,7 @@ from adverify.subject import MalformedOp, Subject, arities, check_backward_takes
 from adverify.verdict import Status, Verdict
 
 MAX_ARGUMENTS = 12
-SHRINK_SECONDS = 3.0
+SHRINK_SECONDS = 1.0
 SIMPLER = 40
 AGAIN = 3
 """How often more examples are drawn where none decided all gradients."""

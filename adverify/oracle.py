@@ -16,7 +16,7 @@ import numpy as np
 from scipy.differentiate import derivative
 
 EPS = float(np.finfo(np.float64).eps)
-SCREEN_RUNGS = 8
+SCREEN_RUNGS = 9
 FULL_RUNGS = 54
 _CENTRAL_ORDER = 8
 _ONE_SIDED_ORDER = 4

@@ -11,7 +11,7 @@ import numpy as np
 Shape = tuple[int, ...]
 Shapes = tuple[Shape, ...]
 
-MAX_ELEMENTS = 160
+MAX_ELEMENTS = 100
 POOL = 96
 LONGEST = 64
 """Of the sizes that forward names when it refuses, those up to this are tried."""

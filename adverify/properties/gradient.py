@@ -150,7 +150,7 @@ def _around(shapes: Shapes) -> np.ndarray:
     """Leave a point in many ways; square matrices also nearly along their diagonals, where eigenvectors are axes."""
     rng = np.random.default_rng(0)
     n = elements(shapes)
-    many = max(24, 3 * n)  # of so many tied elements, each is to be in the middle at some point
+    many = max(24, 2 * n)  # of so many tied elements, each is to be in the middle at some point
     ranks = np.linspace(1.0, 2.0, n)
     ways = np.concatenate([
         [ranks, -ranks, ranks[::-1], -ranks[::-1]], rng.choice([-1.0, 1.0], (many, n)) * rng.uniform(1, 2, (many, n)),

@@ -17,6 +17,9 @@ FINE, COARSE = 2.0**-34, 2.0**-16
 TINY = 1e-290
 """Below it even doubles have few digits."""
 
+VISIBLE = 1e-9
+"""Of the usual size of a gradient: what is smaller may be what is left after cancelling, a few bits."""
+
 ELSEWHERE = 6
 """Other inputs at which single precision must be seen as well."""
 
@@ -123,7 +126,7 @@ def _seen_to_round(case: Case, i: int) -> str | None:
         nudged = np.ravel(case.subject.vjp(case.arrays, tuple(h * (1 + FINE) for h in g))[i])
     except (Rejected, BackwardRaised):
         return None
-    nonzero = (np.abs(at) > TINY) & np.isfinite(at)
+    nonzero = (np.abs(at) > max(TINY, VISIBLE * case.sizes[i])) & np.isfinite(at)
     if not nonzero.any():
         return None
     if (at[nonzero] == at[nonzero].astype(np.float32)).all():
