@@ -600,12 +600,16 @@ class _View:
         Which outputs depend on the element is seen where all inputs are of ordinary size.
         """
         q, size = self.q, np.abs(self.q.x).max(initial=0.0)
-        usual = q.x if 1e-3 < size < 10 or not size else q.x / size
-        own = UNEVEN[:2, None] * np.where(self.direction != 0, np.abs(usual).max(initial=0.0), 0.0)
         with np.errstate(all="ignore"):
-            moved = np.abs(q.evaluate(usual + own) - q.evaluate(usual[None])[0]).max(axis=0)
-            silent = np.where((moved > 0) & ~self.moves, np.abs(q.at_x * q.g), 0.0)
+            depends = self._depends(q.x / size) | self._depends(np.copysign(np.clip(np.abs(q.x), 0.25, 4.0), q.x))
+            silent = np.where(depends & ~self.moves, np.abs(q.at_x * q.g), 0.0)
         return 4 * EPS * float(np.nan_to_num(silent).sum()) / step
+
+    def _depends(self, usual: np.ndarray) -> np.ndarray:
+        """Which outputs move with the elements of the direction, seen from another point."""
+        own = UNEVEN[:2, None] * np.where(self.direction != 0, np.abs(usual).max(initial=0.0), 0.0)
+        moved: np.ndarray = np.abs(self.q.evaluate(usual + own) - self.q.evaluate(usual[None])[0]).max(axis=0) > 0
+        return moved
 
     def _backward_noise(self, coarsest: int) -> float:
         """How much backward's values along the direction scatter among neighbouring floats of one side.

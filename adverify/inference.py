@@ -349,8 +349,10 @@ class _Prober:
         """Say where input `i` may lie: one domain, or one for each interval that is apart from the others."""
         if all(is_square(s[i]) for s in accepted):
             structure = {"positive definite": positive_definite, "symmetric": symmetric}.get(fillings[i])
-            if structure or lopsided:
-                return [structure or self.matrices(i, accepted, fillings)]
+            if structure:
+                return [structure]
+            if lopsided:  # what the other triangle holds does not matter, so that it need not mirror the first
+                return [self.matrices(i, accepted, fillings), self.domain(i, base, fillings)]
         found = [self.domain(i, base, fillings)]
         for name in (*FILLINGS, *NEARBY):
             values = filled(name, Noise(0), base[i])

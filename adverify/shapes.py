@@ -46,7 +46,7 @@ def candidate_shapes(arity: int) -> Iterator[Shapes]:
     yield ((2, 1, 3, 2),) * arity
 
 
-ROWS = ((2, 3, 4, 5), (2, 4, 8, 3), (1, 2, 4, 3), (4, 2, 8, 1))
+ROWS = ((2, 3, 4, 5), (2, 4, 8, 3), (1, 2, 4, 3), (4, 2, 8, 1), (3, 4, 1, 2), (8, 2, 4, 3), (1, 4, 2, 3))
 """Sizes of the axes by name where the usual ones do not fit: multiples of each other, and one."""
 
 

@@ -200,8 +200,9 @@ def directions_of(case: Case, x: np.ndarray, v: np.ndarray, room: np.ndarray, co
     """Each element by itself, and where kinks are likely also those together that are tied."""
     free = np.arange(x.size)
     directions = np.diag(room)
-    if any(d.structure in MATRICES for d in case.sampling.domains):
+    if any(case.sampling.convention) or any(d.structure in MATRICES for d in case.sampling.domains):
         directions = _along_symmetric(case, v, directions)
+    mirrored = len(directions) != x.size
     unstackable = tuple(a.shape for a in case.arrays) in case.sampling.memory.unstackable
     most = FEW_DIRECTIONS if unstackable else MAX_DIRECTIONS
     if len(directions) > most:
@@ -210,10 +211,10 @@ def directions_of(case: Case, x: np.ndarray, v: np.ndarray, room: np.ndarray, co
         owner = np.repeat(np.arange(len(case.arrays)), [a.size for a in case.arrays])
         together = room * rng.choice([-1.0, 1.0], (most // 4, x.size))
         together *= owner == rng.choice(owner, (most // 4, 1))  # of one input, for points are evaluated so together
-        if corner or len(directions) != x.size:  # at ties, too many slopes are right along these
+        if corner or mirrored:  # at ties, too many slopes are right along these
             together = together[:0]
         directions = np.concatenate([directions[chosen], together])
-    if not corner or x.size < 2:
+    if not corner or x.size < 2 or mirrored or any(d.structure == "distinct" for d in case.sampling.domains):
         return directions
     values, group = np.unique(x, return_inverse=True)
     groups = [free[group == k] for k in range(len(values)) if (group == k).sum() > 1]
@@ -223,8 +224,6 @@ def directions_of(case: Case, x: np.ndarray, v: np.ndarray, room: np.ndarray, co
     tied = np.zeros((len(unique), x.size))
     for row, members in zip(tied, unique.values(), strict=True):
         row[members] = room[members].min()
-    if any(d.structure for d in case.sampling.domains):
-        return directions
     return np.concatenate([directions, tied])
 
 
@@ -239,7 +238,8 @@ def _along_symmetric(case: Case, v: np.ndarray, directions: np.ndarray) -> np.nd
         start += array.size
         square = array.ndim >= 2 and array.shape[-1] == array.shape[-2]
         lopsided = square and _is_lopsided(grad)
-        if domain.structure not in MATRICES or not square or not array.size or (by_inference and lopsided):
+        mirrors = square and (domain.structure in MATRICES or by_inference)
+        if not mirrors or not array.size or (by_inference and lopsided):
             kept.append(rows)
             continue
         index = np.arange(array.size).reshape(array.shape)
