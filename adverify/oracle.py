@@ -254,18 +254,11 @@ def plateaus(d: np.ndarray, rounding: np.ndarray, reference: float, side: int) -
         bars = gap[start:stop] + 2 * np.maximum(noise[start + 1 : stop + 1], seen)
         scatter = np.maximum(bars, np.concatenate([bars[1:], bars[-1:]]))
         best = int(scatter.argmin())
-        flat = bool((d[start : stop + 1] == 0).all())
-        runs.append(
-            Plateau(
-                float(d[start + best + 1]),
-                0.0
-                if flat
-                else float(4 * scatter[best] + EPS * reference * (abs(d[start + best + 1]) <= 1e-6 * reference)),
-                start,
-                stop,
-                flat,
-            )
-        )
+        value, flat = float(d[start + best + 1]), bool((d[start : stop + 1] == 0).all())
+        # Finer rungs that differ by more than their own bars are nearer to the point, and right.
+        drift = float((np.abs(d[start + 1 : stop + 1] - value) - 2 * bars)[best:].max())
+        error = 4 * float(scatter[best]) + max(0.0, drift) + EPS * reference * (abs(value) <= 1e-6 * reference)
+        runs.append(Plateau(value, 0.0 if flat else error, start, stop, flat))
     return runs
 
 
