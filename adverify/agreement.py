@@ -601,7 +601,10 @@ class _View:
         """
         q, size = self.q, np.abs(self.q.x).max(initial=0.0)
         with np.errstate(all="ignore"):
-            depends = self._depends(q.x / size) | self._depends(np.copysign(np.clip(np.abs(q.x), 0.25, 4.0), q.x))
+            scaled = q.x / size
+            depends = self._depends(np.where(scaled == 0, q.x, scaled)) | self._depends(
+                np.copysign(np.clip(np.abs(q.x), 0.25, 4.0), q.x)
+            )
             silent = np.where(depends & ~self.moves, np.abs(q.at_x * q.g), 0.0)
         return 4 * EPS * float(np.nan_to_num(silent).sum()) / step
 

@@ -12,7 +12,6 @@ from adverify.discovery import functions_in
 from adverify.engine import Function, Variable, variable
 from adverify.report import VerificationError
 
-
 EXAMPLES = 10
 
 

@@ -1,4 +1,4 @@
-"""Profiles: by default runs are repeatable; ADVERIFY_PROFILE=nightly fuzzes ten times as long, with new seeds."""
+"""Profiles: by default runs are repeatable; ADVERIFY_PROFILE=nightly fuzzes far longer, with new seeds."""
 
 import os
 
@@ -7,9 +7,9 @@ from hypothesis import settings
 
 PROFILE = os.environ.get("ADVERIFY_PROFILE", "default")
 
-settings.register_profile("adverify-default", max_examples=60)
+settings.register_profile("adverify-default", max_examples=20)
 settings.register_profile("adverify-nightly", max_examples=1000)
-settings.register_profile("adverify-quick", max_examples=25)
+settings.register_profile("adverify-quick", max_examples=10)
 settings.load_profile(f"adverify-{PROFILE}")
 
 

@@ -1,16 +1,34 @@
-"""Both numbers are zero on every corpus: wrong gradients missed, right gradients accused."""
+"""Both numbers are zero: wrong gradients missed, right gradients accused.
 
+By default a share of the corpora is judged, and all that is shared with others; ADVERIFY_PROFILE=nightly judges all, as
+``python -m tests.score`` does.
+"""
+
+import os
+
+import hypothesis
 import pytest
 
 from tests.corpora import ops
 from tests.score import judged
 
+SHARE = 1 if os.environ.get("ADVERIFY_PROFILE") == "nightly" else 5
+
 
 def pytest_generate_tests(metafunc):
     for kind in ("mutants", "controls"):
         if f"{kind[:-1]}" in metafunc.fixturenames:
-            found = dict(ops(kind))
+            found = {name: op for i, (name, op) in enumerate(ops(kind)) if i % SHARE == 0 or name.startswith("shared")}
             metafunc.parametrize(kind[:-1], found.values(), ids=found.keys())
+
+
+@pytest.fixture(autouse=True)
+def _as_users_call_it():
+    """The corpora ask what check_function does by default, whatever the profile."""
+    profile = hypothesis.settings.get_current_profile_name()
+    hypothesis.settings.load_profile("default")
+    yield
+    hypothesis.settings.load_profile(profile)
 
 
 def test_a_wrong_op_is_found_for_the_right_reason(mutant, seed):

@@ -151,10 +151,15 @@ class GruCell(Cell):
         r, z = given[:2] + kept[:2]
         n = given[2] + expit(r) * kept[2]
         n_share = grad * expit(-z) * _tanh_slope(n)
-        r_share = n_share * kept[2] * _sigmoid_slope(r)
+        r_share = _through(_sigmoid_slope(r), n_share * kept[2])
         z_share = grad * (h.data - np.tanh(n)) * _sigmoid_slope(z)
         h.grad += grad * expit(z)
         self.pull_back(x, h, weights, (r_share, z_share, n_share), (r_share, z_share, n_share * expit(r)))
+
+
+def _through(slope: Any, value: Any) -> Any:
+    """slope * value, and 0 where a saturated gate lets nothing through, be it infinite."""
+    return np.where(slope == 0, 0, slope * value)
 
 
 def _sigmoid_slope(x: Any) -> Any:

@@ -57,7 +57,8 @@ class Property(ABC):
         except BackwardRaised as raised:
             return undecided(str(raised))
         try:
-            return self.check(case)
+            with np.errstate(all="ignore"):  # which the op may change
+                return self.check(case)
         except Rejected as rejected:
             return undecided(str(rejected))
         except BackwardRaised as raised:

@@ -17,7 +17,7 @@ OTHERS = [
     (ops.MatrixPower(5), lambda a: a @ a @ a @ a @ a, some(2, 2)),
     (ops.MatrixPower(-3), lambda a: np.linalg.inv(a) @ np.linalg.inv(a) @ np.linalg.inv(a), some(2, 2) + 3 * np.eye(2)),
     (ops.MatrixPower(2), lambda a: a, some(0, 0)),
-    (ops.Expm(), expm, some(3, 3)),
+    (ops.Expm(), expm, 0.5 * some(3, 3)),
     (ops.Expm(), expm, 1e-3 * some(4, 4)),
     (ops.Expm(), lambda a: np.stack([expm(x) for x in a]), some(2, 2, 2)),
     (ops.Expm(), lambda a: np.exp(a) * np.eye(2), np.diag([-800.0, 3.0])),
