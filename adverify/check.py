@@ -29,7 +29,7 @@ from adverify.subject import MalformedOp, Subject, arities, check_backward_takes
 from adverify.verdict import Status, Verdict
 
 MAX_ARGUMENTS = 12
-SHRINK_SECONDS = 1.0
+SHRINK_SECONDS = 1.5
 SIMPLER = 40
 AGAIN = 3
 """How often more examples are drawn where none decided all gradients."""
@@ -238,6 +238,12 @@ def _given(inputs: Any, arity: int) -> Sampling:
     return Sampling(shapes, (Domain(),) * arity, 0.0, 0.0, False, (False,) * arity, given=True)
 
 
+def _first_wrong(verdict: Verdict) -> int:
+    """Where, in a flattened array, the first wrong element is; 0 if nothing is known of it."""
+    wrong = [np.flatnonzero(e.wrong) for e in verdict.evidence]
+    return next((int(w[0]) for w in wrong if w.size), 0)
+
+
 def _is_asked(p: Property, regime: Regime, sweep: bool) -> bool:
     """Whether a property has anything to say of a round."""
     return p.everywhere or (p.regime is regime and (p.judges_gradients if sweep else not p.degenerate))
@@ -358,7 +364,7 @@ class _Search:
         """Look for the same failure in simpler shapes: Hypothesis, whose bytes fit one shape, does not get there."""
         if self.inputs is not None:
             return p, case, verdict
-        for simpler in itertools.islice(simpler_cases(case, where.regime), SIMPLER):
+        for simpler in itertools.islice(simpler_cases(case, where.regime, _first_wrong(verdict)), SIMPLER):
             for found, other in p.judge([simpler]):
                 if other.status is Status.VIOLATED and (other.exception is None) == (verdict.exception is None):
                     other = dataclasses.replace(other, reason=other.reason + verdict.aside, aside=verdict.aside)
@@ -372,7 +378,7 @@ class _Search:
         spent, started = time.thread_time(), time.monotonic()
 
         def judge(drawn: list[Case]) -> None:
-            if self.found is not None and time.monotonic() - self.found_at > SHRINK_SECONDS:
+            if self.found is not None and time.thread_time() - self.found_at > SHRINK_SECONDS:
                 raise _ShrunkLongEnough
             used = max(time.thread_time() - spent, (time.monotonic() - started) / PATIENCE)
             if self.found is None and used > where.seconds:
@@ -392,7 +398,7 @@ class _Search:
             test: Any = hypothesis.given(strategy)(judge)
         kind = self.subjects[0][0].kind
         key = f"{kind.__module__}.{kind.__qualname__}:{where.regime.value}:{where.sweep}:"
-        key += f"{properties[0].name}:{values_only}"
+        key += f"{','.join(p.name for p in properties)}:{values_only}"
         test.hypothesis.inner_test._hypothesis_internal_add_digest = key.encode()
         if self.seed is not None:
             test = hypothesis.seed(self.seed)(test)
@@ -409,7 +415,7 @@ class _Search:
         for case, verdict in p.judge(drawn):
             if verdict.status is Status.VIOLATED and not (self.values_only and verdict.exception is not None):
                 if self.found is None:
-                    self.found_at = time.monotonic()
+                    self.found_at = time.thread_time()
                 self.found = (p, case, verdict)
                 raise _Violation
             if self.found is None and not self.values_only:

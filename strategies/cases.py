@@ -130,12 +130,14 @@ def _tempered(values: Arrays, sampling: Sampling, mode: str, seed: int) -> Array
     return tuple(mixed)
 
 
-def simpler_cases(case: Case, regime: Regime) -> Iterator[Case]:
-    """Give cases of simpler shapes than a case has: first of the simplest values, then of distinct, then of any.
+def simpler_cases(case: Case, regime: Regime, wrong: int = 0) -> Iterator[Case]:
+    """Give cases of simpler shapes than a case has: of the simplest values, of distinct, of any, and of its own.
 
     Parameters
     ----------
     case : Case
+    wrong : int
+        The flat index with which the case's own values begin.
     regime : Regime
         As the case was drawn with.
     """
@@ -148,6 +150,17 @@ def simpler_cases(case: Case, regime: Regime) -> Iterator[Case]:
             made = replace(case, arrays=_decode_all(raw, simpler, case.sampling, regime), partner=None)
             if _is_taken(made):
                 yield made
+        own = replace(case, arrays=_cut_to(case, simpler, wrong), partner=None)
+        if _is_taken(own):
+            yield own
+
+
+def _cut_to(case: Case, shapes: Shapes, start: int) -> Arrays:
+    """Fill shapes with a case's values, beginning with those at a flat index."""
+    return tuple(
+        structured(np.resize(np.roll(a, -start), s), d, Regime.ORDINARY) if a.size else np.ones(s)
+        for a, s, d in zip(case.arrays, shapes, case.sampling.domains, strict=True)
+    )
 
 
 def _decode_all(raw: bytes, shapes: Shapes, sampling: Sampling, regime: Regime) -> Arrays:

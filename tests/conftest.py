@@ -3,6 +3,10 @@
 import os
 
 import pytest
+
+# Before NumPy is imported: every worker has a core of its own, and threads of BLAS would only get in the others' way.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
 from hypothesis import settings
 
 PROFILE = os.environ.get("ADVERIFY_PROFILE", "default")

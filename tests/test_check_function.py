@@ -46,7 +46,7 @@ class Wrong(Elementwise):
 
 
 def test_a_right_op_gives_a_report():
-    report = check_function(Elementwise)
+    report = check_function(Elementwise, max_examples=100)
     assert isinstance(report, Report)
     assert report.ok
     assert report.cases >= 50
