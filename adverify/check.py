@@ -37,6 +37,8 @@ BUDGET_SECONDS = 3.0
 """Of its own processor time: for a slow op fewer cases are judged; what was decided is in the report."""
 PATIENCE = 4.0
 """How many times as long it may take by the clock, on a busy machine or for an op that waits."""
+LEAST_SWEEPS = 4
+"""However few examples are asked for: every shape is to be met."""
 SPARSE = 24
 """Of a sweep's cases, so many are enough for a property that is not about numbers; other ones each time."""
 SHARE = {(Regime.ORDINARY, False): 0.45, (Regime.SPECIAL, False): 0.25, (Regime.EXTREME, False): 0.2,
@@ -308,7 +310,7 @@ class _Search:
 
     def _round(self, subjects: Subjects, regime: Regime, sweep: bool) -> _Round:
         share = SHARE[regime, sweep]
-        examples = max(1, round(self.max_examples * share))
+        examples = max(LEAST_SWEEPS if sweep else 1, round(self.max_examples * share))
         return _Round(subjects, regime, sweep, examples, BUDGET_SECONDS * share * max(1.0, self.max_examples / 100))
 
     def _look(self, asked: Sequence[Property], where: _Round) -> None:

@@ -12,7 +12,7 @@ import pytest
 from tests.corpora import ops
 from tests.score import judged
 
-SHARE = 1 if os.environ.get("ADVERIFY_PROFILE") == "nightly" else 5
+SHARE = 1 if os.environ.get("ADVERIFY_PROFILE") == "nightly" else 8
 
 
 def pytest_generate_tests(metafunc):
