@@ -354,8 +354,11 @@ class _Search:
         p, case, verdict = raised = self.found
         if verdict.exception is None or not p.judges_gradients:
             return raised
-        self._explore([p], where, values_only=True)
-        if self.found is None:
+        for sweep in (where.sweep, True):
+            self._explore([p], where._replace(sweep=sweep), values_only=True)
+            if self.found is not None:
+                break
+        else:
             return raised
         p, other, wrong = self.found
         shapes = " and ".join(str(a.shape) for a in case.arrays)
