@@ -7,11 +7,10 @@ walks the recorded graph once, from the output to the leaves.
 
 from __future__ import annotations
 
-import operator
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from types import MethodType
-from typing import Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
@@ -48,6 +47,22 @@ class Variable:
     _waits: bool = field(default=False, init=False)  # in a pass under way, and not yet visited by it
 
     __array_ufunc__ = None  # so that NumPy leaves `array @ variable` to Variable.__rmatmul__
+
+    if TYPE_CHECKING:
+        # Operators and methods are bound from outside, by adverify.ops or by a user's assignment, which a type checker
+        # cannot follow. It is told that there may be any attribute, and of operators, which it looks for on the class,
+        # that there are these. What is None is missing: with it, NumPy's stubs would take a Variable for an array.
+        def __getattr__(self, name: str) -> Any: ...
+
+        def _operator(self, /, *others: Any) -> Variable: ...
+
+        _bound: ClassVar[Any] = None
+        __add__ = __sub__ = __mul__ = __truediv__ = __floordiv__ = __mod__ = __pow__ = __matmul__ = _operator
+        __radd__ = __rsub__ = __rmul__ = __rtruediv__ = __rfloordiv__ = __rmod__ = __rpow__ = __rmatmul__ = _operator
+        __neg__ = __abs__ = _operator
+        __eq__ = __ne__ = __lt__ = __le__ = __gt__ = __ge__ = __bool__ = __int__ = __float__ = _bound
+        __getitem__ = __iter__ = __len__ = __contains__ = _bound
+        __array__ = __buffer__ = __reversed__ = None
 
     def backward(self, grad: Any = 1.0) -> None:
         """Add the gradient of <`grad`, self> to every Variable of the graph that requires it.
@@ -224,15 +239,6 @@ def tensor(data: Any) -> Variable:
     variable([1.], requires_grad=True)
     """
     return variable(data, requires_grad=True)
-
-
-def _reflected(name: str) -> Callable[[Variable, Any], Any]:
-    apply = getattr(operator, name)
-    return lambda self, other: apply(variable(other), self)
-
-
-for _name in ("add", "sub", "mul", "truediv", "pow", "matmul", "mod"):
-    setattr(Variable, f"__r{_name}__", _reflected(_name))
 
 
 def _inputs(v: Variable) -> Iterator[Variable]:

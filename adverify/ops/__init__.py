@@ -43,9 +43,16 @@ def _function_of(op: type[Function]) -> Callable[..., Any]:
     if not variadic:
         inputs = [p.replace(kind=kinds.POSITIONAL_ONLY) for p in inputs]
     apply.__name__ = apply.__qualname__ = _names_of(op)[0]
-    apply.__module__, apply.__doc__ = op.__module__, op.__doc__
+    apply.__module__, apply.__doc__ = op.__module__, _help_on(op)
     apply.__signature__ = inspect.Signature([*inputs, *options])  # type: ignore[attr-defined]
     return apply
+
+
+def _help_on(op: type[Function]) -> str:
+    """The docstring of an op, with what siblings share: the parameters of a constructor that it inherits."""
+    text, source = inspect.getdoc(op) or "", next(c for c in op.__mro__ if "__init__" in vars(c))
+    _, heading, parameters = (inspect.getdoc(source) or "").partition("\n\nParameters\n")
+    return text if heading in text else text + heading + parameters
 
 
 def __getattr__(name: str) -> Any:

@@ -62,7 +62,7 @@ class Elu(Unary):
 
 
 class Selu(Elu):
-    """The self-normalising unit: 1.0507 times Elu with alpha 1.6733; the subgradient at 0 is their product.
+    """The self-normalising unit: 1.0507 times Elu with alpha 1.6733; the subgradient at 0 is 1.7581.
 
     The constants are those of Klambauer et al., "Self-normalizing neural networks" (2017).
     """
@@ -127,7 +127,7 @@ class Softplus(Unary):
 
 
 class Logsigmoid(Unary):
-    """log(1 / (1 + exp(-x))) without overflow."""
+    """The logarithm of the sigmoid; `LogExpit` under PyTorch's name."""
 
     def value(self, x: np.ndarray) -> Any:
         return special.log_expit(x)

@@ -48,7 +48,7 @@ class Divide(Binary):
 
 
 class FloorDivide(Binary):
-    """The floor of x / y, for y != 0; its derivative is 0 wherever it exists."""
+    """The floor of x / y, for y != 0; its derivative is 0, at the jumps too."""
 
     domain = (real, nonzero)
     value = np.floor_divide
@@ -88,8 +88,8 @@ class Fmod(Binary):
 class Power(Binary):
     """x ** y: of any y for x >= 0, of integral y for x < 0.
 
-    A negative x has powers at isolated y only, so that there is no partial of the exponent; it is set to 0 there. So
-    it is at x = 0, where it is the limit for positive y.
+    A negative x has powers at isolated y only: the partial of the exponent does not exist, and is set to 0. At x = 0 it
+    is set to 0 too, its limit for positive y; the partial of the base is infinite there for 0 < y < 1.
     """
 
     aliases: ClassVar = ("pow",)
@@ -105,7 +105,7 @@ class Power(Binary):
 
 
 class FloatPower(Power):
-    """x ** y in double precision, whatever that of x and y is; otherwise as `Power`."""
+    """x ** y in double precision, whatever that of x and y is; otherwise as `Power`, where it has no derivative too."""
 
     def value(self, x: np.ndarray, y: np.ndarray) -> Any:
         return np.float_power(x, y)

@@ -52,7 +52,8 @@ class Cholesky(Function):
 class QR(Function):
     """The factors Q, of orthonormal columns, and R, upper triangular without negative diagonal elements, of Q R.
 
-    Of a wide matrix, R is as wide. The gradient where a diagonal element of R is zero leaves out what it divides.
+    Of a wide matrix, R is as wide. Where a diagonal element of R is zero there is no derivative; the gradient leaves
+    out what it divides.
 
     Parameters
     ----------
@@ -124,7 +125,8 @@ class Eigvalsh(Function):
 class Eigh(Eigvalsh):
     """The eigenvalues of symmetric matrices in ascending order, and their orthonormal vectors, in columns.
 
-    The leading component of each vector is positive. Two vectors whose eigenvalues coincide have no share.
+    The leading component of each vector is positive. Two vectors whose eigenvalues coincide have no share in the
+    gradient.
 
     Parameters
     ----------
@@ -167,8 +169,8 @@ class Svdvals(Function):
 class SVD(Function):
     """The factors U, S, Vh of U diag(S) Vh, of orthonormal columns and rows; S is in descending order.
 
-    The leading component of each column of U is positive. Two vectors whose singular values coincide have no share,
-    nor has what a singular value of zero divides.
+    The leading component of each column of U is positive. Two vectors whose singular values coincide have no share in
+    the gradient, nor has what a singular value of zero divides.
 
     Parameters
     ----------

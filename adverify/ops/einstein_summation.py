@@ -15,7 +15,7 @@ _TERM = re.compile(r"[A-Za-z]*(\.\.\.)?[A-Za-z]*")
 
 
 class Einsum(Function):
-    """Einstein's summation over any number of operands.
+    """The products of any number of operands, summed over the indices that the output does not have.
 
     Parameters
     ----------

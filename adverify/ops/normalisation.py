@@ -1,7 +1,8 @@
 """Normalisation: inputs less their mean, in units of their spread, over various axes.
 
 y = (x - mean) / sqrt(variance + eps) * weight + bias, as PyTorch defines it, with the variance of the population. It
-neither overflows nor vanishes for inputs of any size, and neither does its gradient.
+neither overflows nor vanishes for inputs of any size, and neither does its gradient. Where eps
+and the variance are both 0, y without weight and bias is 0, and the gradient is finite but means nothing.
 """
 
 from __future__ import annotations

@@ -66,7 +66,7 @@ class VectorNorm(Reduction):
 
 
 class MatrixNorm(Reduction):
-    """A norm of matrices.
+    """The norm of a matrix that `ord` names.
 
     ============  =====================================
     ord           norm
@@ -138,7 +138,7 @@ class MatrixNorm(Reduction):
 class Norm(Function):
     """The norm of a vector or a matrix as `numpy.linalg.norm` chooses it.
 
-    See `VectorNorm` and `MatrixNorm` for what each does.
+    See `VectorNorm` and `MatrixNorm` for what each does, at ties and kinks too.
 
     Parameters
     ----------

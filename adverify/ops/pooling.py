@@ -12,7 +12,7 @@ from adverify.ops.windows import Ints, Windows, per_axis
 
 
 class MaxPool2d(Function):
-    """The largest element of each window; of equal ones the first, by rows, gets the gradient.
+    """The largest element of each window; of several that tie the first, by rows, gets the gradient.
 
     Input: x (..., h, w).
 

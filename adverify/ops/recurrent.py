@@ -52,14 +52,13 @@ class Cell(Function, ABC):
 
 
 class RnnCell(Cell):
-    """tanh(w_ih @ x + b_ih + w_hh @ h + b_hh).
+    """tanh(w_ih @ x + b_ih + w_hh @ h + b_hh), or relu of that; the subgradient of relu at 0 is 0.
 
     Inputs: x (..., i), h (..., h), w_ih (h, i), w_hh (h, h), and optionally b_ih and b_hh (h,).
 
     Parameters
     ----------
     nonlinearity : {"tanh", "relu"}
-        The subgradient of "relu" at 0 is 0.
     """
 
     gates = 1

@@ -14,6 +14,8 @@ from adverify.ops.projections import components, lengths_of
 class CosineSimilarity(Function):
     """x1 . x2 / (max(|x1|, eps) max(|x2|, eps)) along an axis; inputs broadcast.
 
+    At the kink, where a vector's length is eps, its gradient is that of a shorter one.
+
     Parameters
     ----------
     axis : int

@@ -304,23 +304,22 @@ def _accusation(case: Case, question: Question, findings: Sequence[Finding], wro
             flagged[j] = i in wrong
     if flagged.any():
         evidence = _per_input(case, question, expected, bar, flagged)
-        worst = findings[next(i for i in wrong if np.count_nonzero(question.directions[i]) == 1)]
-        j = int(np.flatnonzero(flagged)[0])
-        where = _element(case, j)
-        between = "" if worst.high - worst.low <= max(0.01 * abs(worst.expected), worst.error) else (
-            f", where any slope from {worst.low / question.directions[wrong[0], j]:.6g} to "
-            f"{worst.high / question.directions[wrong[0], j]:.6g} would be right")  # fmt: skip
+        first = next(i for i in wrong if np.count_nonzero(question.directions[i]) == 1)
+        j, worst = int(np.flatnonzero(question.directions[first])[0]), findings[first]
+        low, high = sorted(v / question.directions[first, j] for v in (worst.low, worst.high))
+        narrow = worst.high - worst.low <= max(0.01 * abs(worst.expected), worst.error)
+        between = "" if narrow else f", where any slope from {low:.6g} to {high:.6g} would be right"
         actual, right = _apart(question.v[j], expected[j]), _apart(expected[j], question.v[j])
-        return violated(f"{where} is {actual} and should be {right}{between}", *evidence)
+        return violated(f"{_element(case, j)} is {actual} and should be {right}{between}", *evidence)
     worst = findings[wrong[0]]
     direction = question.directions[wrong[0]]
-    actual = float(np.where(direction == 0, 0.0, direction * question.v).sum())
     step = float(np.abs(direction).max())
+    claimed = float(np.where(direction == 0, 0.0, direction * question.v).sum()) / step
+    right, actual = _apart(worst.expected / step, claimed), _apart(claimed, worst.expected / step)
     together = ", ".join(_element(case, int(j)).replace(".grad", "") for j in np.flatnonzero(direction)[:4])
     more = ", ..." if np.count_nonzero(direction) > 4 else ""
     return violated(
-        f"moving {together}{more} together changes the output by {worst.expected / step:.6g} a unit; "
-        f"backward says {actual / step:.6g}",
+        f"moving {together}{more} together changes the output by {right} a unit; backward says {actual}",
         *_per_input(case, question, expected, bar, direction != 0),
     )
 

@@ -1,8 +1,12 @@
 """An argument that cannot be is refused when the op is made, with its name, its value and what is valid."""
 
+import inspect
+import re
+
 import pytest
 
 from adverify import ops
+from adverify.discovery import functions_in
 
 REFUSED = [
     (lambda: ops.Sum(axis=1.5), "axis must be an integer; got 1.5"),
@@ -35,3 +39,12 @@ REFUSED = [
 def test_what_cannot_be_is_refused(make, says):
     with pytest.raises((TypeError, ValueError), match=says):
         make()
+
+
+@pytest.mark.parametrize("op", list(functions_in(ops)), ids=lambda op: op.__name__)
+def test_help_on_a_function_explains_every_argument_of_the_constructor(op):
+    function = getattr(ops, ops.__all__[ops.__all__.index(op.__name__) + 1])
+    _, _, explained = function.__doc__.partition("Parameters\n----------\n")
+    headings = [line for line in explained.splitlines() if not line.startswith(" ")]
+    named = re.findall(r"\w+", " ".join(line.partition(" : ")[0] for line in headings))
+    assert set(inspect.signature(op).parameters) <= set(named)
