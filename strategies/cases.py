@@ -71,7 +71,7 @@ def cases(
 
 @st.composite
 def sweeps(
-    draw: st.DrawFn, subjects: Sequence[tuple[Subject, Sampling]], regime: Regime = Regime.ORDINARY, most: int = 64
+    draw: st.DrawFn, subjects: Sequence[tuple[Subject, Sampling]], regime: Regime = Regime.ORDINARY, most: int = 32
 ) -> list[Case]:
     """Draw cases of all shapes, or of `most` spread over them: one each, or one of them.
 
