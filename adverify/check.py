@@ -37,7 +37,7 @@ BUDGET_SECONDS = 3.0
 """Of its own processor time: for a slow op fewer cases are judged; what was decided is in the report."""
 PATIENCE = 4.0
 """How many times as long it may take by the clock, on a busy machine or for an op that waits."""
-LEAST_SWEEPS = 4
+LEAST_SWEEPS = 3
 """However few examples are asked for: every shape is to be met."""
 SPARSE = 24
 """Of a sweep's cases, so many are enough for a property that is not about numbers; other ones each time."""

@@ -71,7 +71,7 @@ def cases(
 
 @st.composite
 def sweeps(
-    draw: st.DrawFn, subjects: Sequence[tuple[Subject, Sampling]], regime: Regime = Regime.ORDINARY, most: int = 32
+    draw: st.DrawFn, subjects: Sequence[tuple[Subject, Sampling]], regime: Regime = Regime.ORDINARY, most: int = 64
 ) -> list[Case]:
     """Draw cases of all shapes, or of `most` spread over them: one each, or one of them.
 
@@ -86,7 +86,7 @@ def sweeps(
     every = [(subject, sampling, shapes) for subject, sampling in subjects for shapes in sampling.shapes]
     stride = -(-len(every) // most)
     at = draw(st.integers(0, len(every) - 1))
-    alone = draw(st.sampled_from((True, False, False, False, False)))
+    alone = draw(st.sampled_from((True, *(False,) * 9)))
     return _drawn(draw, every[at : at + 1] if alone else every[at % stride :: stride], regime, "all")
 
 

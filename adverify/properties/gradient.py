@@ -8,12 +8,13 @@ from functools import cache
 
 import numpy as np
 
-from adverify.agreement import Finding, Question, judge
+from adverify.agreement import judge
 from adverify.case import Case, flat, unflat
 from adverify.domains import Domain, symmetric
 from adverify.evaluation import Evaluator
 from adverify.properties.base import Property
 from adverify.properties.precision import rounds_to_single
+from adverify.question import Finding, Question
 from adverify.shapes import Shapes, elements
 from adverify.strategies.values import MATRICES, Regime, structured
 from adverify.subject import BackwardRaised, Rejected

@@ -1,0 +1,252 @@
+"""What floating point cannot show: reasons why a disagreement along one direction proves nothing."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from adverify import oracle
+from adverify.oracle import EPS
+from adverify.question import Question
+
+HALF_PRECISION = 2.0**-7
+"""Relative stairs of forward below this may be the rounding of its input to half precision."""
+
+ABSORBED = 1e-4
+"""What is left of a number's digits, relative to it, once it has been added to one so much larger."""
+
+ABSORBED_WHOLLY = 1e30
+"""A ratio at which nothing is kept, so that even the derivative's size cannot be told."""
+
+MOST = 1e300
+"""A derivative above it overflows on the way."""
+
+STEEP = 1e8
+"""A slope that may be infinite as far as forward shows."""
+
+TINY = 1e-3
+"""Inputs below it are tiny to an op that works with an absolute tolerance."""
+
+UNEVEN = np.array([1.0, 0.7310585786300049, -0.4196104, 1e-6])
+"""Steps in no simple ratio, so that what is periodic shows."""
+
+STRUCTURE = 0.05
+"""The length below which forward is taken to have no structure that a derivative at longer steps would miss."""
+
+FITS = 1e-3
+"""How well slopes fit a value, relative to it, and how small a change is that conditioning explains."""
+
+
+@dataclass(frozen=True)
+class Ray:
+    """One direction from the point of a question, with what forward gave along it.
+
+    Attributes
+    ----------
+    q : Question
+    direction : ndarray, shape (x.size,)
+    actual : float
+        The slope along it that backward claims.
+    phi : ndarray, shape (2, rungs)
+        What forward gave on the full ladder.
+    moves : ndarray of bool, shape (outputs,)
+        Which outputs move on it.
+    rounding : ndarray, shape (rungs,)
+        What rounding does to phi.
+    """
+
+    q: Question
+    direction: np.ndarray
+    actual: float
+    phi: np.ndarray
+    moves: np.ndarray
+    rounding: np.ndarray
+
+    def excuse_for_no_number(self, low: float, high: float) -> str:
+        """Say why a claim of NaN or infinity proves nothing, `low` and `high` being the slopes seen; or nothing."""
+        return (
+            self._spans_magnitudes(ABSORBED_WHOLLY)
+            or self._overflows(low, high)
+            or self._leaves_range()
+            or self._may_be_steep()
+            or self._cancels()
+        )
+
+    def excuse_for(self, low: float, high: float, finest: int) -> str:
+        """Say why a claim outside of the slopes seen, down to a rung, proves nothing; or nothing."""
+        return (
+            self._spans_magnitudes(ABSORBED / self.q.resolution)
+            or self._unresolved(finest)
+            or self._is_longer_than_the_element(finest)
+            or self._is_flat_somewhere(low, high)
+            or self._is_on_small_stairs(low, high)
+            or self._is_ill_conditioned()
+            or self._is_uneven(low, high)
+            or self._fits_own_scale()
+        )
+
+    def _spans_magnitudes(self, absorbed: float) -> str:
+        """Say why a disagreement proves nothing: what floating point cannot show at these magnitudes."""
+        size = np.abs(self.q.x[(self.q.x != 0) & self._involved()])
+        if size.size and size.max() > absorbed * size.min():
+            return "the magnitudes are so far apart that forward loses the small ones"
+        return ""
+
+    def _is_on_small_stairs(self, low: float, high: float) -> str:
+        """Say that forward is flat at the point, and on another stair so near that it may just round its input."""
+        moved = (self.direction != 0) & (self.q.x != 0)
+        if low != 0 or high != 0 or not moved.any():
+            return ""
+        reach = HALF_PRECISION / float(np.abs(self.direction[moved] / self.q.x[moved]).max())
+        jumps = np.count_nonzero(np.diff(self.values_along(reach * oracle.GRID)))
+        return "forward has stairs too small to tell from rounding" if jumps else ""
+
+    def _is_longer_than_the_element(self, finest: int) -> str:
+        """Say that the steps that settle are longer than an element, so that the slope may be that at zero."""
+        moved = (self.direction != 0) & (self.q.x != 0)
+        step = np.abs(self.direction[moved]) * 2.0**-finest
+        return "all steps that settle are longer than the element" if (np.abs(self.q.x[moved]) < step).any() else ""
+
+    def _is_flat_somewhere(self, low: float, high: float) -> str:
+        """Say that backward's zero fits a side on which forward does not move, though by its slope it should."""
+        expected = max(abs(low), abs(high)) * 2.0 ** -np.arange(self.phi.shape[1])
+        flat = (self.phi == 0) & (expected > 100 * self.rounding)
+        fits = self.actual == 0 and (flat.sum(axis=1) >= 4).any()
+        return "forward has stairs, and the point is on one" if fits else ""
+
+    def _is_ill_conditioned(self) -> str:
+        """Say that the last bits of the inputs decide what forward gives; unlike `near`, these steps break ties."""
+        q = self.q
+        ulps = np.spacing(np.abs(q.x)) * np.sign(q.around[:16]) * np.array([[1.0], [2.0]]).repeat(8, axis=0)
+        with np.errstate(all="ignore"):
+            at_x = q.at_x
+            along = np.abs(q.evaluate(q.x + UNEVEN[:, None] * self.direction) - at_x)
+            moves = (along != 0).any(axis=0)
+            change = np.abs(q.evaluate(q.x + ulps) - at_x).max(axis=0) * np.abs(q.g)
+            size = np.fmax(np.abs(at_x), np.nan_to_num(along).max(axis=0)) * np.abs(q.g)
+        lost = (change[moves] > FITS * size[moves]) | ~np.isfinite(change[moves])
+        return "forward is so ill-conditioned that the last bits of its inputs decide" if lost.any() else ""
+
+    def _is_uneven(self, low: float, high: float) -> str:
+        """Say that forward at tiny inputs jumps as they are scaled, like an iteration with an absolute tolerance."""
+        if np.abs(self.q.x).max() > TINY:
+            return ""
+        scaled = self.q.x * 2.0 ** (np.arange(-32, 32)[:, None] / 32)
+        phi = self.q.evaluate(scaled) @ self.q.g
+        jumps = np.abs(np.diff(phi[np.isfinite(phi)], 8)) / 2**7
+        gap = max(low - self.actual, self.actual - high)
+        return "forward jumps at this magnitude" if jumps.size and jumps.max() > 0.01 * gap else ""
+
+    def _overflows(self, low: float, high: float) -> str:
+        """Say that the true derivative, per unit of the input, is itself out of the range of floats."""
+        with np.errstate(all="ignore"):
+            steepest = max(abs(low), abs(high)) / np.abs(self.direction[self.direction != 0]).min()
+        return "" if steepest < MOST else "the derivative is too large for floats"
+
+    def _may_be_steep(self) -> str:
+        """Say that what large outputs do not show may well be an infinite slope."""
+        bound = self.hidden(1.0) / float(np.abs(self.direction[self.direction != 0]).min())
+        return "the outputs are too large to show how steep they are" if bound > STEEP else ""
+
+    def _leaves_range(self) -> str:
+        """Say that backward's gradient is finite, and only times the step that was asked for it is not."""
+        finite = np.isfinite(self.q.v[self.direction != 0]).all()
+        return "the change over a step is too large for floats" if finite else ""
+
+    def _fits_own_scale(self) -> str:
+        """Say that steps in proportion to a tiny element, far below those that settle, fit the analytic value."""
+        moved = self.direction != 0
+        own = np.abs(np.where(self.q.x == 0, np.inf, self.q.x / np.where(moved, self.direction, 1.0)))[moved].min()
+        if not own < 2.0**-12:
+            return ""
+        samples = oracle.sample(self.q.evaluate, self.q.x, self.q.g, 0.3 * own * self.direction[None], 24)
+        with np.errstate(all="ignore"):
+            slopes = oracle.central(samples)[0] / (0.3 * own)
+            fits = np.abs(slopes - self.actual) <= FITS * abs(self.actual)
+        return "only steps as small as the element itself show its slope" if (fits[:-1] & fits[1:]).any() else ""
+
+    def _involved(self) -> np.ndarray:
+        """Which elements take part in what moves along the direction: the others' magnitudes do not matter."""
+        q, moved = self.q, self.direction != 0
+        with np.errstate(all="ignore"):
+            at_x = q.at_x
+            along = q.evaluate(q.x + UNEVEN[:, None] * self.direction)
+            largest = np.where(moved, np.abs(q.x).max(), q.x)  # moves what a small step is too small to be seen in
+            usual = np.where(moved, UNEVEN[1] * q.x / np.abs(q.x).max(), q.x)  # floats are dense there
+            moves = (np.concatenate([along, q.evaluate(np.stack([largest, usual]))]) != at_x).any(axis=0)
+            others = np.flatnonzero(~moved)
+            changes = np.zeros(others.size, bool)
+            for size in np.abs(q.x[moved]).max() * UNEVEN[:2]:
+                points = np.tile(q.x, (others.size, 1))
+                points[np.arange(others.size), others] = size
+                changes |= (q.evaluate(points)[:, moves] != at_x[moves]).any(axis=1)
+        involved: np.ndarray = moved.copy()
+        involved[others] = changes
+        return involved
+
+    def _unresolved(self, finest: int) -> str:
+        """Say that structure of the usual size, such as a period or a step, is too small to be seen where x is huge.
+
+        The length of the structure is 1, or, if forward has none of its own, the size of an element that stays.
+        """
+        reach = float(np.abs(self.direction).max()) * 2.0**-finest
+        moved = self.direction != 0
+        if reach <= STRUCTURE or self._is_scale_free(moved):
+            return ""
+        others = np.abs(self.q.x[~moved & (self.q.x != 0) & self._involved()])
+        if reach <= STRUCTURE * others.min(initial=np.inf) and self._is_scale_free(np.ones_like(moved)):
+            return ""
+        return "at this magnitude floats are too coarse for what forward may do between them"
+
+    def _is_scale_free(self, shrinking: np.ndarray) -> bool:
+        """Whether forward has no length of its own: f(x / 2**k) is f(x) times a power of two, down to usual sizes."""
+        exponent = max(1, int(np.log2(np.abs(self.q.x[shrinking]).max(initial=1.0))))
+        shrunk = np.ldexp(self.q.x, -np.linspace(0, exponent, 5).astype(int)[:, None] * shrinking)
+        outputs = np.abs(self.q.evaluate(shrunk))
+        changing = (outputs != outputs[0]).any(axis=0)
+        if not changing.any():
+            return True
+        size = outputs[:, changing] @ np.abs(self.q.g[changing])
+        if not (np.isfinite(size) & (size > 0)).all():
+            return False
+        degree = np.log2(size[0] / size[-1]) / exponent
+        drops = np.log2(size / size[0]) + degree * np.linspace(0, exponent, 5).astype(int)
+        return bool(np.abs(drops).max() < 1e-9)
+
+    def _cancels(self) -> str:
+        """Say that infinite slopes of several outputs cancel, by asking again with weights that do not cancel."""
+        weights = np.abs(self.q.g) * np.random.default_rng(0).uniform(0.5, 1.5, self.q.g.shape)
+        samples = oracle.sample(self.q.evaluate, self.q.x, weights, self.direction[None], oracle.FULL_RUNGS)
+        reference = float(np.nanmedian(np.abs(samples.phi[0, :, :8]))) if np.isfinite(samples.phi).any() else 0.0
+        for side in (0, 1, -1):
+            d = oracle.central(samples) if side == 0 else oracle.one_sided(samples, side)
+            if oracle.plateaus(d[0], samples.rounding[0, : d.shape[1]], reference, side):
+                return ""
+        return "the slopes of the outputs are infinite, and only cancel for this cotangent"
+
+    def hidden(self, step: float) -> float:
+        """What outputs may move that are so large that they do not show it.
+
+        Which outputs depend on the element is seen where all inputs are of ordinary size.
+        """
+        q, size = self.q, np.abs(self.q.x).max(initial=0.0)
+        with np.errstate(all="ignore"):
+            scaled = q.x / size
+            depends = self._depends(np.where(scaled == 0, q.x, scaled)) | self._depends(
+                np.copysign(np.clip(np.abs(q.x), 0.25, 4.0), q.x)
+            )
+            silent = np.where(depends & ~self.moves, np.abs(q.at_x * q.g), 0.0)
+        return 4 * EPS * float(np.nan_to_num(silent).sum()) / step
+
+    def _depends(self, usual: np.ndarray) -> np.ndarray:
+        """Which outputs move with the elements of the direction, seen from another point."""
+        own = UNEVEN[:2, None] * np.where(self.direction != 0, np.abs(usual).max(initial=0.0), 0.0)
+        moved: np.ndarray = np.abs(self.q.evaluate(usual + own) - self.q.evaluate(usual[None])[0]).max(axis=0) > 0
+        return moved
+
+    def values_along(self, t: np.ndarray) -> np.ndarray:
+        q = self.q
+        with np.errstate(all="ignore"):
+            phi: np.ndarray = (q.evaluate(q.x + t[:, None] * self.direction) - q.at_x) @ q.g
+        return phi
