@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from adverify.case import Case
 from adverify.domains import Domain, real
-from adverify.inference import Sampling
+from adverify.sampling import Sampling
 from adverify.shapes import Shapes, is_degenerate
 from adverify.subject import Arrays, Rejected, Subject
 

@@ -323,7 +323,7 @@ def test_a_rude_op_is_judged_and_the_process_left_as_it_was(capsys):
 
 
 @given(st.just(0))
-@hypothesis.settings(max_examples=1)
+@hypothesis.settings(max_examples=1, deadline=None)
 def test_it_runs_inside_a_hypothesis_test(zero):
     assert check_function(Elementwise, max_examples=5).ok
 

@@ -1,0 +1,340 @@
+"""Questions put to forward: which shapes and values it takes, where they end, how it rounds, what it ignores."""
+
+from __future__ import annotations
+
+import itertools
+import math
+import re
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from adverify.corners import corners_of
+from adverify.domains import Domain, nonzero, positive_definite, real, symmetric
+from adverify.fillings import FILLINGS, NEARBY, Noise, filled, inside
+from adverify.shapes import (
+    LONGEST,
+    MAX_ELEMENTS,
+    Shapes,
+    candidate_shapes,
+    elements,
+    is_degenerate,
+    is_square,
+    one_axis_filled,
+    rare_shapes,
+    replaced,
+    resized,
+    stretched,
+)
+from adverify.subject import Arrays, Rejected, Subject
+
+RARELY_SECONDS = 4.0
+"""How long shapes that few ops take are tried, where no others fit."""
+
+NOISE_STEP = 3.3e-7
+"""Relative: what is smooth does not show in eighth differences over it, and single precision rounds at each."""
+
+
+class NothingFits(Exception):
+    """No input that was tried suits forward; says what was tried and what forward answered."""
+
+
+class Prober:
+    """Asks forward, with arrays that are the same in each run."""
+
+    def __init__(self, subject: Subject, arity: int, domains: tuple[Domain, ...] | None) -> None:
+        self.subject, self.arity, self.domains = subject, arity, domains
+        self.refusals: list[str] = []
+
+    def accepts(self, arrays: Sequence[np.ndarray]) -> bool:
+        try:
+            self.subject.forward([np.array(a) for a in arrays])
+        except Rejected as refusal:
+            if len(self.refusals) < 64:
+                self.refusals.append(str(refusal))
+            return False
+        return True
+
+    def computes(self, arrays: Sequence[np.ndarray]) -> bool:
+        """Whether forward returns, be it NaN."""
+        try:
+            self.subject.evaluate(arrays)
+        except Rejected:
+            return False
+        return True
+
+    def filled(self, shapes: Shapes, fillings: Sequence[str], seed: int = 0) -> Arrays:
+        rng = Noise(seed)
+        if self.domains:
+            return tuple(inside(d, rng, s) for d, s in zip(self.domains, shapes, strict=True))
+        return tuple(filled(f, rng, s) for f, s in zip(fillings, shapes, strict=True))
+
+    def takes(self, shapes: Shapes, fillings: Sequence[str]) -> bool:
+        """Whether forward takes shapes, and not only because there is nothing in them to look at."""
+        if not all(self.takes(filled, fillings) for filled in one_axis_filled(shapes)):
+            return False
+        return any(self.accepts(self.filled(shapes, fillings, seed)) for seed in range(2))
+
+    def tiers(self, rare: bool) -> Iterator[list[Shapes]]:
+        """Give shapes to try: the usual ones, those of sizes that were named in refusing them, and rare ones."""
+        usual = list(candidate_shapes(self.arity))
+        yield usual
+        if rare:
+            yield list(resized(usual[:90], self.sizes_named()))
+            yield self.rare(rare_shapes(self.arity))
+
+    def search(self, tiers: Iterable[list[Shapes]]) -> tuple[list[Shapes], tuple[str, ...]]:
+        """Find shapes, with a filling for each input, that suit forward."""
+        for candidates in tiers:
+            fillings = self.find_fillings(candidates)
+            if fillings is not None:
+                return candidates, fillings
+        raise NothingFits(self.what_was_refused())
+
+    def sizes_named(self) -> list[int]:
+        """Read the sizes that forward's refusals mention, and those of the arrays that the op holds."""
+        held = [n for v in vars(self.subject.make()).values() if isinstance(v, np.ndarray) for n in v.shape]
+        read = [int(n) for text in set(self.refusals) for n in re.findall(r"(?<![\d.])\d{1,3}(?![\d.])", text)]
+        return sorted({n for n in (*held, *read) if 5 < n <= LONGEST})
+
+    def rare(self, shapes: Iterable[Shapes]) -> list[Shapes]:
+        """Give those of the first ranks that forward computes with, as far as there is time."""
+        plain, enough = ("unit",) * self.arity, time.thread_time() + RARELY_SECONDS
+        found: list[Shapes] = []
+        for combination in shapes:
+            ranks = [len(s) for s in combination]
+            if (found and ranks != [len(s) for s in found[0]]) or time.thread_time() > enough:
+                break
+            if elements(combination) <= MAX_ELEMENTS and self.computes(self.filled(combination, plain)):
+                found.append(combination)
+        return found
+
+    def find_fillings(self, candidates: Sequence[Shapes]) -> tuple[str, ...] | None:
+        """Find a filling per input that suits forward at some candidate, and at the larger ones of its dimensions."""
+        plain, *others = ((name,) * self.arity for name in FILLINGS)
+        mixed = [f for f in itertools.product(FILLINGS, repeat=self.arity) if len(set(f)) > 1] if self.arity < 3 else []
+        nearby = [(name,) * self.arity for name in NEARBY]
+        nearby += [(*plain[:i], name, *plain[i + 1 :]) for name in NEARBY for i in range(self.arity) if self.arity > 1]
+        telling = [s for s in candidates if not is_degenerate(s)]
+        taken = next((s for s in telling if self.accepts(self.filled(s, plain))), None)
+        if taken is not None:
+            return self._sturdier(plain, taken, candidates)
+        # Values are what is wrong where forward computes and gives NaN; where it raises, it may be the shapes.
+        fit = [s for s in telling if self.computes(self.filled(s, plain))]
+        first = fit or (telling if len(telling) < 40 else [*telling[:30], *telling[30 :: len(telling) // 60 + 1]])
+        for choices, most in ((others, None), (mixed, 90), (nearby, 6)):
+            for fillings in choices:
+                taken = next((s for s in first[:most] if self.accepts(self.filled(s, fillings))), None)
+                if taken is not None:
+                    return self._sturdier(fillings, taken, candidates) if choices is others else fillings
+        for shapes in (s for s in candidates if is_degenerate(s)):
+            for fillings in (plain, *others):
+                if self.accepts(self.filled(shapes, fillings)):
+                    return fillings
+        return None
+
+    def _sturdier(self, fillings: tuple[str, ...], taken: Shapes, candidates: Sequence[Shapes]) -> tuple[str, ...]:
+        """Prefer structured matrices if random ones of a size are refused where structured ones are not."""
+        square = [s for s in candidates if any(is_square(x) and x[-1] >= 3 for x in s)]
+        square = [s for s in square if [len(x) for x in s] == [len(x) for x in taken]] or square
+        if any(is_square(x) for x in taken):
+            sides = {x[-1] for x in taken if is_square(x)}
+            square = [replaced(taken, dict.fromkeys(sides, n)) for n in (3, 4)] + square
+        for structured in ("symmetric", "positive definite"):
+            choice = (structured,) * self.arity
+            for shapes in square[:8]:
+                random = sum(self.accepts(self.filled(shapes, fillings, seed)) for seed in range(4))
+                ordered = sum(self.accepts(self.filled(shapes, choice, seed)) for seed in range(4))
+                if random <= 1 and ordered == 4:
+                    return choice
+        return fillings
+
+    def what_was_refused(self) -> str:
+        reasons = sorted(set(self.refusals), key=self.refusals.count, reverse=True)[:2]
+        return "; ".join(reasons) or "nothing was tried"
+
+    def vary(self, accepted: Sequence[Shapes], fillings: Sequence[str]) -> list[Shapes]:
+        """Add what each accepted combination becomes with other sizes: ones, zeros, equal ones, and broadcasting."""
+        seen = dict.fromkeys(accepted)
+        rng = np.random.default_rng(1)
+        by_dimensions: dict[tuple[int, ...], list[Shapes]] = {}
+        for shapes in accepted:
+            by_dimensions.setdefault(tuple(len(s) for s in shapes), []).append(shapes)
+        for group in by_dimensions.values():
+            general = sorted(group, key=lambda s: -len({n for x in s for n in x}))[:3]
+            for shapes in general:
+                sizes = sorted({n for s in shapes for n in s})
+                for old in sizes:
+                    for new in (0, 1, 2, 4, 5):
+                        self._try(replaced(shapes, {old: new}), seen, fillings)
+                self._try(replaced(shapes, dict.fromkeys(sizes, 1)), seen, fillings)
+                self._try(replaced(shapes, dict.fromkeys(sizes, 2)), seen, fillings)
+                self._try(replaced(shapes, dict.fromkeys(sizes, 3)), seen, fillings)
+                for _ in range(4):
+                    new_sizes = {old: int(rng.integers(1, 6)) for old in sizes}
+                    self._try(replaced(shapes, new_sizes), seen, fillings)
+                for other in stretched(shapes):
+                    self._try(other, seen, fillings)
+        return list(seen)
+
+    def _try(self, shapes: Shapes, seen: dict[Shapes, None], fillings: Sequence[str]) -> None:
+        if shapes not in seen and elements(shapes) <= MAX_ELEMENTS and self.takes(shapes, fillings):
+            seen[shapes] = None
+
+    def scale(self, base: Shapes, fillings: Sequence[str]) -> float:
+        sizes = []
+        for seed in range(6):
+            try:
+                outputs = self.subject.forward(self.filled(base, fillings, seed))
+            except Rejected:
+                continue
+            sizes += [float(np.median(np.abs(y))) for y in outputs if y.size]
+        return float(np.median(sizes)) if sizes else 1.0
+
+    def noise(self, base: Shapes, fillings: Sequence[str]) -> float:
+        """Take eighth differences over steps so short that of forward only rounding is left."""
+        arrays = self.filled(base, fillings)
+        values = []
+        for k in range(24):
+            try:
+                outputs = self.subject.forward([a * (1 + k * NOISE_STEP) for a in arrays])
+            except Rejected:
+                return 0.0
+            values.append(np.concatenate([y.ravel() for y in outputs]))
+        if len({v.size for v in values}) > 1 or not values[0].size:
+            return 0.0
+        return float(np.median(np.abs(np.diff(values, 8, axis=0)).max(axis=0)) / 2**7)
+
+    def is_elementwise(self, base: Shapes, fillings: Sequence[str]) -> bool:
+        """Whether changing one element of an input changes only the output elements that it is broadcast to."""
+        arrays = self.filled(base, fillings)
+        try:
+            (before,) = self.subject.forward(arrays)
+            for i, a in enumerate(arrays):
+                for j in {0, a.size - 1} if a.size else ():
+                    other, own = np.array(a), np.zeros(a.shape, bool)
+                    other.flat[j] *= 1.01
+                    own.flat[j] = True
+                    (after,) = self.subject.forward([*arrays[:i], other, *arrays[i + 1 :]])
+                    if ((before != after) & ~np.broadcast_to(own, before.shape)).any():
+                        return False
+        except (Rejected, ValueError):  # several outputs, or one that is no broadcast of the inputs
+            return False
+        return before.shape == np.broadcast_shapes(*base)
+
+    def domains_of(
+        self, i: int, base: Shapes, fillings: Sequence[str], accepted: Sequence[Shapes], lopsided: bool, corners: bool
+    ) -> list[Domain]:
+        """Say where input `i` may lie: one domain, or one for each interval that is apart from the others."""
+        if all(is_square(s[i]) for s in accepted):
+            structure = {"positive definite": positive_definite, "symmetric": symmetric}.get(fillings[i])
+            if structure:
+                return [structure]
+            if lopsided:  # what the other triangle holds does not matter, so that it need not mirror the first
+                return [self.matrices(i, accepted, fillings), self.domain(i, base, fillings)]
+        found = [self.domain(i, base, fillings)]
+        for name in (*FILLINGS, *NEARBY):
+            values = filled(name, Noise(0), base[i])
+            if not any(d.holds(values).any() for d in found):
+                arrays = self.filled(base, fillings)
+                if self.accepts([*arrays[:i], values, *arrays[i + 1 :]]):
+                    found.append(self.domain(i, base, [*fillings[:i], name, *fillings[i + 1 :]]))
+        return [replace(d, corners=self.corners(i, d, base, fillings)) for d in found] if corners else found
+
+    def corners(self, i: int, domain: Domain, base: Shapes, fillings: Sequence[str]) -> tuple[float, ...]:
+        """Find the kinks and jumps of an elementwise forward in input `i`."""
+        others = [float(a.flat[0]) if a.size else 0.5 for a in self.filled(base, fillings)]
+
+        def values(x: np.ndarray) -> np.ndarray | None:
+            arrays = [x if j == i else np.full(x.shape, other) for j, other in enumerate(others)]
+            try:
+                (y,) = self.subject.evaluate(arrays)
+            except Rejected:
+                return None
+            return y if y.shape == x.shape else None
+
+        return corners_of(values, domain)
+
+    def domain(self, i: int, base: Shapes, fillings: Sequence[str]) -> Domain:
+        """Locate where the elements of input `i` may lie, the other inputs being filled."""
+        if not math.prod(base[i]):
+            return real
+        rng = np.random.default_rng(2)
+        start = [np.array(a) for a in self.filled(base, fillings)]
+
+        def finite(values: np.ndarray) -> bool:
+            return self.accepts([*start[:i], values, *start[i + 1 :]])
+
+        def finite_at(t: float) -> bool:
+            moved = start[i].copy()
+            moved.flat[0] = t
+            return finite(moved)
+
+        wide = [rng.normal(size=base[i]) * s for s in (0.5, 1.0, 3.0, 3.0, 10.0)]
+        if sum(finite(values) for values in wide) == len(wide):
+            return real if finite_at(0.0) else nonzero
+        origin = float(start[i].flat[0])
+        if not finite_at(origin):
+            return real
+        reach = [1e-3, 0.1, 0.5, 0.9, 1.0, 1.1, 1.5, 2.0, 3.0, 5.0, 10.0, 30.0, 100.0, 1e3]
+        grid = sorted({-t for t in reach} | set(reach) | {0.0})
+        low = self._edge(finite_at, origin, [t for t in reversed(grid) if t < origin])
+        high = self._edge(finite_at, origin, [t for t in grid if t > origin])
+        if low == -np.inf and high == np.inf:
+            return real if finite_at(0.0) else nonzero
+        return Domain(low, high, np.isfinite(low) and finite_at(low), np.isfinite(high) and finite_at(high))
+
+    @staticmethod
+    def _edge(finite_at: Callable[[float], bool], inside: float, outward: Sequence[float]) -> float:
+        """Bisect between the last point inside and the first outside; infinite if all are inside."""
+        outside = None
+        for t in outward:
+            if not finite_at(t):
+                outside = t
+                break
+            inside = t
+        if outside is None:
+            return float(np.copysign(np.inf, outward[-1]))
+        for _ in range(60):
+            middle = 0.5 * (inside + outside)
+            if middle in (inside, outside):
+                break
+            inside, outside = (middle, outside) if finite_at(middle) else (inside, middle)
+        tidy = round(outside, 9)
+        return tidy if abs(tidy - outside) <= 1e-12 * max(1.0, abs(outside)) else outside
+
+    def reads_one_triangle(self, i: int, accepted: Sequence[Shapes], fillings: Sequence[str]) -> bool:
+        """Whether forward takes square matrices only, and ignores what is above or below the diagonal."""
+        if not all(is_square(s[i]) for s in accepted):
+            return False
+        square = [s for s in accepted if s[i][-1] in (2, 3) and elements(s) > 0]
+        return bool(square) and any(
+            all(self._ignores(i, triangle, self.filled(square[-1], fillings, seed)) for seed in range(4))
+            and not all(self._ignores(i, _diagonal, self.filled(square[-1], fillings, seed)) for seed in range(4))
+            for triangle in (np.tril, np.triu)
+        )
+
+    def matrices(self, i: int, accepted: Sequence[Shapes], fillings: Sequence[str]) -> Domain:
+        """Say which symmetric matrices forward takes as input `i`: all, or only positive definite ones."""
+        square = [s for s in accepted if is_square(s[i]) and s[i][-1] >= 2][:8]
+        any_sign = [*fillings[:i], "symmetric", *fillings[i + 1 :]]
+        takes = [self.accepts(self.filled(s, any_sign, seed)) for s in square for seed in range(4)]
+        return symmetric if all(takes) else positive_definite
+
+    def _ignores(self, i: int, kept: Callable[[np.ndarray], np.ndarray], arrays: Arrays) -> bool:
+        """Whether forward gives the same when all of input `i` but `kept` is replaced."""
+        rest = arrays[i] - kept(arrays[i])
+        try:
+            outputs = [
+                self.subject.forward([*arrays[:i], kept(arrays[i]) + factor * rest, *arrays[i + 1 :]])
+                for factor in (1.0, 1.5, -0.5)
+            ]
+        except Rejected:
+            return False
+        return all(np.array_equal(y, z) for other in outputs[1:] for y, z in zip(outputs[0], other, strict=True))
+
+
+def _diagonal(a: np.ndarray) -> np.ndarray:
+    return a * np.eye(a.shape[-1])

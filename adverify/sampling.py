@@ -1,0 +1,71 @@
+"""Where the cases of one Subject come from: the shapes it takes and the domains of its inputs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import cached_property
+
+from adverify.domains import Domain
+from adverify.evaluation import Memory
+from adverify.shapes import Shapes, is_bare, is_degenerate
+from adverify.signatures import Signature
+
+
+@dataclass(frozen=True)
+class Sampling:
+    """Where the cases of one Subject come from.
+
+    Attributes
+    ----------
+    shapes : tuple of tuple of shape
+        Combinations of input shapes that forward takes, the smallest first.
+    domains : tuple of Domain
+        One per input.
+    scale : float
+        The typical size of an output element.
+    noise : float
+        What forward rounds inside, as seen at ordinary inputs.
+    elementwise : bool
+        Each output element depends on one element of each input only: magnitudes may then be mixed freely.
+    convention : tuple of bool
+        Per input: forward reads one triangle of it only, so a symmetric gradient is as right as a triangular one.
+    signature : Signature, optional
+        The one that was declared.
+    given : bool
+        The caller gives the inputs.
+    memory : Memory
+        How forward is called for many points at once, as found on the way.
+    """
+
+    shapes: tuple[Shapes, ...]
+    domains: tuple[Domain, ...]
+    scale: float
+    noise: float
+    elementwise: bool
+    convention: tuple[bool, ...]
+    signature: Signature | None = None
+    given: bool = False
+    memory: Memory = field(default_factory=Memory, compare=False)
+
+    @property
+    def arity(self) -> int:
+        return len(self.domains)
+
+    @cached_property
+    def degenerate(self) -> tuple[Shapes, ...]:
+        """The shapes in which an input is 0-d, empty, or of a single element."""
+        return tuple(s for s in self.shapes if is_degenerate(s))
+
+    @cached_property
+    def telling(self) -> tuple[Shapes, ...]:
+        """Those in which no input is empty and some input has two elements; all, if there are none."""
+        return tuple(s for s in self.shapes if not is_bare(s)) or self.shapes
+
+    def __str__(self) -> str:
+        if self.given:
+            return "the inputs that were given"
+        kinds = sorted({tuple(len(s) for s in shapes) for shapes in self.shapes})
+        axes = "; ".join(", ".join(f"{n}-d" for n in kind) for kind in kinds)
+        sample = " x ".join(str(s) for s in self.shapes[len(self.shapes) // 2])
+        domains = ", ".join(str(d) for d in self.domains)
+        return f"{self.arity} input{'s' * (self.arity > 1)} of {axes}, such as {sample}; values: {domains}"
