@@ -4,19 +4,23 @@ from __future__ import annotations
 
 import importlib.util
 import inspect
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 
 from adverify import Function
 
 HERE = Path(__file__).parent
-ROOTS = {"own": HERE / "corpus", "shared": HERE.parents[1] / "shared" / "corpus"}
+ROOTS = {
+    "own": HERE / "corpus",
+    "shared": HERE.parents[1] / "shared" / "corpus",
+    "further": HERE / "corpus_further",
+}
 
 
-def ops(kind: str) -> Iterator[tuple[str, type[Function]]]:
+def ops(kind: str, roots: Collection[str] = tuple(ROOTS)) -> Iterator[tuple[str, type[Function]]]:
     """Give (name, class) of every op of a kind, ``"mutants"`` or ``"controls"``, of the corpora that are there."""
-    for root, folder in ROOTS.items():
-        for path in sorted((folder / kind).glob("*.py")):
+    for root in roots:
+        for path in sorted((ROOTS[root] / kind).glob("*.py")):
             spec = importlib.util.spec_from_file_location(f"corpus_{root}_{kind}_{path.stem}", path)
             assert spec is not None
             assert spec.loader is not None

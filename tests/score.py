@@ -1,18 +1,18 @@
-"""``python -m tests.score [seeds]``: wrong gradients missed and right ones accused, for every corpus that is there."""
+"""``python -m tests.score [seeds [first [corpus...]]]``: wrong gradients missed and right ones accused."""
 
 from __future__ import annotations
 
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from concurrent.futures import ProcessPoolExecutor
 from typing import NamedTuple
 
 import hypothesis
 
 from adverify import Report, Undecided, VerificationError, check_function
-from tests.corpora import ops
+from tests.corpora import ROOTS, ops
 
 
 def judged(op: type, seed: int | None = None) -> tuple[str, Report]:
@@ -54,17 +54,18 @@ def row(kind: str, name: str, seed: int) -> Row:
                time.perf_counter() - start)  # fmt: skip
 
 
-def rows(seeds: Iterable[int]) -> Iterable[Row]:
-    """Judge all ops for all seeds, on all cores."""
-    questions = [(kind, name, seed) for seed in seeds for kind in ("mutants", "controls") for name, _ in ops(kind)]
+def rows(seeds: Iterable[int], roots: Collection[str] = tuple(ROOTS)) -> Iterable[Row]:
+    """Judge all ops of some corpora for all seeds, on all cores."""
+    kinds = ("mutants", "controls")
+    questions = [(kind, name, seed) for seed in seeds for kind in kinds for name, _ in ops(kind, roots)]
     with ProcessPoolExecutor() as pool:
         yield from pool.map(row, *zip(*questions, strict=True))
 
 
-def main(seeds: int = 1, first: int = 0) -> int:
-    """Print the score over a number of seeds; 0 if it is perfect."""
+def main(seeds: str = "1", first: str = "0", *roots: str) -> int:
+    """Print the score over a number of seeds, of all corpora or some; 0 if it is perfect."""
     start = time.perf_counter()
-    found = list(rows(range(first, first + seeds)))
+    found = list(rows(range(int(first), int(first) + int(seeds)), roots or tuple(ROOTS)))
     wrong, right = ([r for r in found if r.kind == kind] for kind in ("mutants", "controls"))
     missed, accused = ([r for r in some if not r.is_right] for some in (wrong, right))
     elsewhere = [r for r in wrong if r.violated and r.verdict != r.expected]
@@ -86,4 +87,4 @@ def main(seeds: int = 1, first: int = 0) -> int:
 
 
 if __name__ == "__main__":
-    raise SystemExit(main(*(int(a) for a in sys.argv[1:])))
+    raise SystemExit(main(*sys.argv[1:]))

@@ -4,21 +4,22 @@ By default a share of the corpora is judged, and all that is shared with others;
 ``python -m tests.score`` does.
 """
 
-import os
-
 import hypothesis
 import pytest
 
-from tests.corpora import ops
+from tests.conftest import PROFILE
+from tests.corpora import ROOTS, ops
 from tests.score import judged
 
-SHARE = 1 if os.environ.get("ADVERIFY_PROFILE") == "nightly" else 8
+SHARE = 1 if PROFILE == "nightly" else 8
+SOON = tuple(root for root in ROOTS if root != "further" or PROFILE == "nightly")
 
 
 def pytest_generate_tests(metafunc):
     for kind in ("mutants", "controls"):
         if f"{kind[:-1]}" in metafunc.fixturenames:
-            found = {name: op for i, (name, op) in enumerate(ops(kind)) if i % SHARE == 0 or name.startswith("shared")}
+            known = enumerate(ops(kind, SOON))
+            found = {name: op for i, (name, op) in known if i % SHARE == 0 or name.startswith("shared")}
             metafunc.parametrize(kind[:-1], found.values(), ids=found.keys())
 
 
@@ -43,5 +44,13 @@ def test_a_right_op_is_not_accused(control, seed):
 
 
 @pytest.mark.parametrize("kind", ["mutants", "controls"])
-def test_the_corpora_are_there(kind):
-    assert len(list(ops(kind))) >= 20
+@pytest.mark.parametrize("root", [root for root in ROOTS if root != "shared"])
+def test_the_corpora_are_there(kind, root):
+    assert len(list(ops(kind, [root]))) >= 20
+
+
+@pytest.mark.parametrize("kind", ["mutants", "controls"])
+def test_every_op_says_what_is_wrong_with_it_or_why_it_is_right(kind):
+    for name, op in ops(kind):
+        assert op.__doc__, name
+        assert hasattr(op, "violates") == (kind == "mutants"), name

@@ -1,0 +1,1 @@
+"""Measurements of the verifier: what it finds, and what it accuses."""
