@@ -23,7 +23,7 @@ from unittest import mock
 import hypothesis
 import numpy as np
 
-import adverify.check
+import adverify.search
 import adverify.ops
 from adverify import Function, Report, Undecided, Variable, VerificationError, check_function, variable
 from adverify.discovery import functions_in
@@ -335,7 +335,7 @@ def _inputs_of(op: type[Function]) -> int:
 def _report_on(op: type[Function], max_examples: int, seed: int) -> tuple[str, Report]:
     try:
         # What is found is not read, so it need not be simple.
-        with mock.patch.multiple(adverify.check, SHRINK_SECONDS=0.0, SIMPLER=0):
+        with mock.patch.multiple(adverify.search, SHRINK_SECONDS=0.0, SIMPLER=0):
             return "missed", check_function(op, seed=seed, max_examples=max_examples)
     except Undecided as error:
         return "undecided", error.report

@@ -9,6 +9,8 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 from hypothesis import settings
 
+collect_ignore_glob = ["corpus/*", "corpus_further/*"]  # loaded by path, by those who ask about them
+
 PROFILE = os.environ.get("ADVERIFY_PROFILE", "default")
 
 settings.register_profile("adverify-default", max_examples=20)
