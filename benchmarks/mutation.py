@@ -23,8 +23,8 @@ from unittest import mock
 import hypothesis
 import numpy as np
 
-import adverify.search
 import adverify.ops
+import adverify.search
 from adverify import Function, Report, Undecided, Variable, VerificationError, check_function, variable
 from adverify.discovery import functions_in
 
