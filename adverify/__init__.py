@@ -1,12 +1,13 @@
 """Property-based verification of automatic differentiation."""
 
 import adverify.ops  # noqa: F401  # binds the operators of Variable
-from adverify.check import check_function
+from adverify.check import check_case, check_function
 from adverify.domains import Domain
 from adverify.engine import Function, Tensor, Variable, tensor, variable
-from adverify.report import Failure, InvalidFunction, Report, Undecided, VerificationError
+from adverify.report import Diagnosis, Failure, InvalidFunction, Report, Undecided, VerificationError
 
 __all__ = [
+    "Diagnosis",
     "Domain",
     "Failure",
     "Function",
@@ -16,6 +17,7 @@ __all__ = [
     "Undecided",
     "Variable",
     "VerificationError",
+    "check_case",
     "check_function",
     "tensor",
     "variable",

@@ -1,9 +1,11 @@
-"""`check_function`: an op goes in, the truth comes out."""
+"""`check_function`: an op goes in, the truth comes out. `check_case` asks one question again."""
 
 from __future__ import annotations
 
 import dataclasses
 import itertools
+import time
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -11,16 +13,18 @@ import hypothesis
 import numpy as np
 from hypothesis import strategies as st
 
+from adverify.case import Case
 from adverify.domains import Domain
 from adverify.inference import infer
 from adverify.isolation import OutOfTime, Watch, isolated
 from adverify.probing import NothingFits
-from adverify.properties import all_properties
-from adverify.report import InvalidFunction, Report, Undecided, VerificationError
+from adverify.properties import Property, all_properties
+from adverify.report import Failure, InvalidFunction, Report, Undecided, VerificationError
 from adverify.sampling import Sampling
 from adverify.search import Search
 from adverify.signatures import Signature
-from adverify.subject import MalformedOp, Subject, arities, check_backward_takes, subject_of, takes_any_number
+from adverify.subject import Arrays, MalformedOp, Subject, arities, check_backward_takes, subject_of, takes_any_number
+from adverify.verdict import Status, Verdict
 
 MAX_ARGUMENTS = 12
 
@@ -91,7 +95,8 @@ def check_function(
         max_examples = hypothesis.settings().max_examples
     if max_examples < 1:
         raise ValueError(f"max_examples must be at least 1; got {max_examples!r}")
-    report = Report(getattr(op, "__name__", type(op).__name__))
+    report = _report(op)
+    started = time.perf_counter()
     with isolated(), Watch(time_limit) as watch:
         try:
             subjects = _subjects(op, arguments, signature, domain, inputs, report, watch)
@@ -109,16 +114,136 @@ def check_function(
         else:
             report.obstacle = "" if report.failures or "gradient" in excluded else search.obstacle()
             failed = VerificationError if report.failures else Undecided
+    report.seconds = time.perf_counter() - started
     if not report.ok:
         raise failed(report)
     return report
+
+
+def check_case(
+    op: Any,
+    inputs: Sequence[Any],
+    *,
+    property: str = "gradient",  # the contract's word
+    seed: int = 0,
+    arguments: Mapping[str, Any] | None = None,
+    partner: Sequence[Any] | None = None,
+    relative: Mapping[str, Any] | None = None,
+    signature: str | None = None,
+    domain: Domain | Sequence[Domain] | None = None,
+    time_limit: float = 5.0,
+) -> Report:
+    """Ask one property about one case: what a falsifying example becomes in a test suite.
+
+    Parameters
+    ----------
+    op : type or Function
+        A Function class, or an instance of one.
+    inputs : sequence of array_like
+    property : str
+        The name of the rule.
+    seed : int
+        Of the cotangent and whatever else is drawn; 0 makes a cotangent of ones.
+    arguments : mapping of str to object, optional
+        Constructor arguments.
+    partner : sequence of array_like, optional
+        The inputs of another call, for what one call may do to another.
+    relative : mapping of str to object, optional
+        Constructor arguments of another instance, for what one instance may do to another.
+    signature, domain, time_limit
+        As for `check_function`.
+
+    Returns
+    -------
+    Report
+
+    Raises
+    ------
+    VerificationError
+        If the property is violated there.
+    Undecided
+        If it could not be decided there.
+    InvalidFunction
+        If `op` is no Function, or cannot be made or called.
+
+    Examples
+    --------
+    >>> from adverify.ops import Exp
+    >>> check_case(Exp, [[1.0, 2.0]]).ok
+    True
+    """
+    __tracebackhide__ = True
+    (name,) = _known([property])
+    asked = next(p for p in all_properties() if p.name == name)
+    arrays = tuple(np.array(a, dtype=float) for a in inputs)
+    report = _report(op)
+    started = time.perf_counter()
+    with isolated(), Watch(time_limit) as watch:
+        try:
+            subject, sampling = _asked_at(op, arrays, arguments, signature, domain, report, watch)
+            other = None if partner is None else tuple(np.array(a, dtype=float) for a in partner)
+            case = Case(subject, arrays, seed, sampling, other and Case(subject, other, seed, sampling),
+                        dataclasses.replace(subject_of(op, relative), watch=watch) if relative else None)  # fmt: skip
+            ((_, verdict),) = asked.judge([case])
+        except MalformedOp as error:
+            report.obstacle, failed = str(error), InvalidFunction
+        except OutOfTime:
+            report.obstacle = f"a call took longer than {time_limit:g} seconds; time_limit=... allows more"
+            failed = Undecided
+        else:
+            failed = VerificationError if verdict.status is Status.VIOLATED else Undecided
+            _note(report, asked, case, verdict)
+    report.seconds = time.perf_counter() - started
+    if not report.ok:
+        raise failed(report)
+    return report
+
+
+def _asked_at(
+    op: Any,
+    arrays: Arrays,
+    arguments: Mapping[str, Any] | None,
+    signature: str | None,
+    domain: Domain | Sequence[Domain] | None,
+    report: Report,
+    watch: Watch,
+) -> tuple[Subject, Sampling]:
+    """Give the Subject and, of what is found to suit it, that to which the inputs belong."""
+    single = None if arguments is None else {k: [v] for k, v in arguments.items()}
+    try:
+        found = _subjects(op, single, signature, domain, None, report, watch)
+    except NothingFits:
+        found = []
+    fitting = [pair for pair in found if pair[1].arity == len(arrays)]
+    fitting = fitting or _subjects(op, single, signature, domain, arrays, report, watch)
+    inside = (p for p in fitting if all(d.holds(a).all() for d, a in zip(p[1].domains, arrays, strict=True)))
+    return next(inside, fitting[0])
+
+
+def _note(report: Report, asked: Property, case: Case, verdict: Verdict) -> None:
+    """Enter one verdict in a report."""
+    report.verdicts[asked.name] = Counter([verdict.status.value])
+    if verdict.status is Status.VIOLATED:
+        report.failures.append(Failure(asked.name, asked.rule, case, verdict))
+    elif verdict.status is Status.UNDECIDED:
+        report.undecided = 1
+        report.reasons[verdict.reason] += 1
+        report.obstacle = f"{asked.name} could not be decided at this input: {verdict.reason}"
+    else:
+        report.cases, report.resolution = 1, verdict.resolution
+
+
+def _report(op: Any) -> Report:
+    """Begin a report on an op."""
+    kind = op if isinstance(op, type) else type(op)
+    return Report(kind.__name__, target=f"{kind.__module__}:{kind.__qualname__}")
 
 
 def _known(exclude: Iterable[str]) -> set[str]:
     names = {exclude} if isinstance(exclude, str) else set(exclude)
     known = {p.name for p in all_properties()}
     if names - known:
-        raise ValueError(f"exclude names unknown properties {sorted(names - known)}; there are {sorted(known)}")
+        raise ValueError(f"unknown properties {sorted(names - known)}; there are {sorted(known)}")
     return names
 
 

@@ -15,6 +15,22 @@ SHOWN = 8
 """Rows and columns of an array that are shown; of a larger one, those around the first wrong element."""
 
 
+@dataclass(frozen=True)
+class Diagnosis:
+    """What kind of mistake explains a failure, verified on its numbers.
+
+    Attributes
+    ----------
+    kind : str
+        Stable, for machines: ``"sign"``, ``"factor"``, ...
+    text : str
+        A sentence for people.
+    """
+
+    kind: str
+    text: str
+
+
 @dataclass(frozen=True, eq=False)
 class Failure:
     """A violated property with its shrunk case.
@@ -29,12 +45,15 @@ class Failure:
         The falsifying example, as simple as it could be made.
     verdict : Verdict
         What was found there.
+    diagnoses : tuple of Diagnosis
+        What explains it, the simplest first; empty if nothing is known to.
     """
 
     property: str
     rule: str
     case: Case
     verdict: Verdict
+    diagnoses: tuple[Diagnosis, ...] = ()
 
     def __str__(self) -> str:
         lines = [f"{self.property}: {self.rule}", f"    {self.verdict.reason}", "", "Falsifying example:"]
@@ -52,8 +71,8 @@ class Report:
 
     Attributes
     ----------
-    name, location : str
-        The Function and where it is defined.
+    name, location, target : str
+        The Function, the file and line where it is defined, and how to import it: ``"package.module:Class"``.
     inferred : list of str
         What inputs were found to suit it, for each number of inputs and each of its constructor arguments.
     cases : int
@@ -68,10 +87,15 @@ class Report:
         The most telling first.
     resolution : float
         The typical relative error bar of what was decided.
+    obstacle : str
+        Why it is not verified, where that is not a failure.
+    seconds : float
+        How long it took.
     """
 
     name: str
     location: str = ""
+    target: str = ""
     inferred: list[str] = field(default_factory=list)
     cases: int = 0
     undecided: int = 0
@@ -80,6 +104,7 @@ class Report:
     failures: list[Failure] = field(default_factory=list)
     resolution: float = 0.0
     obstacle: str = ""
+    seconds: float = 0.0
 
     @property
     def ok(self) -> bool:

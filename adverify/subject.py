@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import inspect
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
 
@@ -47,12 +47,17 @@ class Subject:
         How a person writes it, ``"Sum(axis=0)"``.
     kind : type
         The class.
+    watch : Watch, optional
+        Reset before each call.
+    arguments : mapping of str to object
+        The constructor arguments.
     """
 
     make: Callable[[], Function]
     name: str
     kind: type[Function]
     watch: Watch | None = None
+    arguments: Mapping[str, Any] = field(default_factory=dict)
 
     def forward(self, arrays: Sequence[np.ndarray]) -> Arrays:
         """Compute the outputs with a fresh instance.
@@ -149,7 +154,7 @@ def subject_of(op: Any, arguments: Mapping[str, Any]) -> Subject:
                 f"`check_function({op.__name__}, arguments={{...}})`, or an instance: "
                 f"`check_function({op.__name__}(...))`"
             ) from error
-        return Subject(_copier(made), name if arguments else op.__name__, op)
+        return Subject(_copier(made), name if arguments else op.__name__, op, arguments=dict(arguments))
     if isinstance(op, Function):
         return Subject(_copier(op), type(op).__name__, type(op))
     got = f"{op!r}, a {type(op).__name__}" if not isinstance(op, type) else f"the class {op.__name__}"

@@ -386,3 +386,44 @@ def test_importing_adverify_imports_no_optional_library():
 
     code = "import sys, adverify; print([m for m in ('pytest', 'matplotlib', 'mpmath', 'jinja2') if m in sys.modules])"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "[]\n"
+
+
+class ShiftedSum(Function):
+    def __init__(self, axis):
+        self.axis = axis
+
+    def forward(self, x):
+        return variable(x.data.sum(self.axis))
+
+    def backward(self, x, grad):
+        x.grad += np.expand_dims(grad, 0)
+
+
+def test_check_case_asks_what_a_falsifying_example_asked():
+    with pytest.raises(VerificationError) as raised:
+        check_function(ShiftedSum, arguments={"axis": [0, 1]}, seed=0)
+    failure = raised.value.report.failures[0]
+    arguments = dict(failure.case.subject.arguments)
+    with pytest.raises(VerificationError) as again:
+        check_case(ShiftedSum, failure.case.arrays, property=failure.property, seed=failure.case.seed,
+                   arguments=arguments)  # fmt: skip
+    (found,) = again.value.report.failures
+    assert (found.property, found.verdict.reason) == (failure.property, failure.verdict.reason)
+    assert check_case(ShiftedSum, failure.case.arrays, arguments={"axis": 0}).cases == 1
+
+
+def test_check_case_that_decides_nothing_says_so():
+    class Noise(Function):
+        def forward(self, x):
+            return variable(np.where(np.isfinite(x.data), x.data, np.nan))
+
+        def backward(self, x, grad):
+            x.grad += grad
+
+    with pytest.raises(Undecided, match="could not be decided at this input"):
+        check_case(Noise, [[np.inf, 1.0]])
+
+
+def test_check_case_names_the_properties_there_are():
+    with pytest.raises(ValueError, match=r"unknown properties \['slope'\]; there are \[.*'gradient'"):
+        check_case(ShiftedSum, [[1.0]], property="slope", arguments={"axis": 0})
