@@ -181,12 +181,16 @@ def check_case(
     with isolated(), Watch(time_limit) as watch:
         try:
             subject, sampling = _asked_at(op, arrays, arguments, signature, domain, report, watch)
-            other = None if partner is None else tuple(np.array(a, dtype=float) for a in partner)
-            case = Case(subject, arrays, seed, sampling, other and Case(subject, other, seed, sampling),
-                        dataclasses.replace(subject_of(op, relative), watch=watch) if relative else None)  # fmt: skip
+            case = Case(subject, arrays, seed, sampling)
+            if partner is not None:
+                case = dataclasses.replace(case, partner=case.at(tuple(np.array(a, dtype=float) for a in partner)))
+            if relative is not None:
+                other = dataclasses.replace(subject_of(op, relative), watch=watch)
+                case = dataclasses.replace(case, relative=other)
             ((_, verdict),) = asked.judge([case])
         except MalformedOp as error:
-            report.obstacle, failed = str(error), InvalidFunction
+            report.obstacle = str(error)
+            failed: type[VerificationError] = InvalidFunction
         except OutOfTime:
             report.obstacle = f"a call took longer than {time_limit:g} seconds; time_limit=... allows more"
             failed = Undecided
