@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import faulthandler
 import io
 import random
 import signal
@@ -13,6 +14,13 @@ import warnings
 from collections.abc import Iterator
 
 import numpy as np
+
+
+GRACE = 3
+"""How many times its limit a call may take if no exception interrupts it, in a process that may be given up."""
+
+last_words: int | None = None
+"""Where the process writes its stack before it ends itself because of such a call; None if it must not end."""
 
 
 class OutOfTime(BaseException):
@@ -64,6 +72,8 @@ class Watch:
         self._since = None
         self._done.set()
         self._thread.join()
+        if last_words is not None:
+            faulthandler.cancel_dump_traceback_later()
         if self._by_signal:
             signal.signal(signal.SIGUSR1, self._previous)
 
@@ -83,7 +93,10 @@ class Watch:
     def _look(self) -> None:
         while not self._done.wait(min(0.2, self.seconds / 4)):
             since = self._since
-            if since is not None and time.monotonic() - since > self.seconds:
+            late = since is not None and time.monotonic() - since > self.seconds
+            if last_words is not None and not late:  # a call that lets this thread not run puts nothing off
+                faulthandler.dump_traceback_later(GRACE * self.seconds, exit=True, file=last_words)
+            if late:
                 if self._by_signal:
                     signal.pthread_kill(self._target, signal.SIGUSR1)
                 else:

@@ -1,0 +1,138 @@
+"""What outlives a run, in `.adverify/`: failures, runs, and Hypothesis's examples. Nothing is written elsewhere.
+
+A document is written to a file of its own that then gets its name, so a reader, another writer or a power cut meets
+whole documents only. What cannot be written or read is said in a warning, and otherwise changes nothing.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Mapping
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any
+
+DIRECTORY = ".adverify"
+UNFINISHED = ".unfinished"
+STALE_SECONDS = 3600.0
+"""A file that has not got its name by then never will: whoever wrote it was killed."""
+
+
+class Storage:
+    """Documents in a directory.
+
+    Parameters
+    ----------
+    root : Path
+        The directory in which `.adverify/` is, or is made when something is first kept.
+    warn : callable
+        Told, once for each thing, what could not be stored or read.
+    """
+
+    def __init__(self, root: Path, warn: Callable[[str], None]) -> None:
+        self.directory = root / DIRECTORY
+        self._warn, self._warned = warn, set[str]()
+
+    @property
+    def examples(self) -> Path:
+        """Where Hypothesis keeps its own."""
+        return self.directory / "hypothesis"
+
+    def is_writable(self) -> bool:
+        """Whether something can be stored now; warns if not."""
+        with self._said_if_not_stored("anything"):
+            self._prepare(self.examples)
+            with tempfile.TemporaryFile(dir=self.examples):
+                return True
+        return False
+
+    def keep_failure(self, document: Mapping[str, Any]) -> None:
+        """Keep a failure; one that is kept already is written again."""
+        text = _dumped(document)
+        name = hashlib.sha256(text.encode()).hexdigest()[:20]
+        with self._said_if_not_stored("a failure"):
+            self._write(self.directory / "failures" / f"{name}.json", text)
+
+    def failures(self) -> Iterator[tuple[Path, Any]]:
+        """Give each failure that is kept with its file, the oldest first."""
+        yield from self._documents("failures")
+
+    def forget(self, path: Path) -> None:
+        """Remove a failure."""
+        with self._said_if_not_stored("that a failure is gone"):
+            path.unlink(missing_ok=True)
+
+    def keep_run(self, document: Mapping[str, Any]) -> str:
+        """Keep a run and give the name under which it can be had again; empty if it could not be stored."""
+        name = f"{datetime.now(timezone.utc):%Y-%m-%dT%H-%M-%S.%f}-{os.getpid()}"
+        with self._said_if_not_stored("this run"):
+            self._write(self.directory / "runs" / f"{name}.json", _dumped(document))
+            return name
+        return ""
+
+    def runs(self) -> Iterator[tuple[Path, Any]]:
+        """Give each run that is kept with its file, the oldest first."""
+        yield from self._documents("runs")
+
+    def _documents(self, kind: str) -> Iterator[tuple[Path, Any]]:
+        with contextlib.suppress(OSError):
+            for path in sorted((self.directory / kind).glob("*.json"), key=lambda p: (p.stat().st_mtime_ns, p.name)):
+                try:
+                    yield path, json.loads(path.read_text(encoding="utf-8"))
+                except (OSError, ValueError) as error:
+                    self._say(f"{path} cannot be read, and is left as it is: {error}")
+
+    def _write(self, path: Path, text: str) -> None:
+        self._prepare(path.parent)
+        handle, temporary = tempfile.mkstemp(suffix=UNFINISHED, dir=path.parent)
+        try:
+            with open(handle, "w", encoding="utf-8") as file:
+                file.write(text)
+                file.flush()
+                os.fsync(file.fileno())
+            os.replace(temporary, path)
+        except BaseException:
+            Path(temporary).unlink(missing_ok=True)
+            raise
+        _settle(path.parent)
+
+    def _prepare(self, directory: Path) -> None:
+        directory.mkdir(parents=True, exist_ok=True)
+        ignore = self.directory / ".gitignore"
+        if not ignore.exists():
+            ignore.write_text("*\n", encoding="utf-8")
+        for left in directory.glob(f"*{UNFINISHED}"):
+            with contextlib.suppress(OSError):
+                if time.time() - left.stat().st_mtime > STALE_SECONDS:
+                    left.unlink()
+
+    @contextlib.contextmanager
+    def _said_if_not_stored(self, what: str) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            self._say(f"{what} could not be stored in {self.directory}: {error.strerror or error}")
+
+    def _say(self, text: str) -> None:
+        if text not in self._warned:
+            self._warned.add(text)
+            self._warn(text)
+
+
+def _dumped(document: Mapping[str, Any]) -> str:
+    return json.dumps(document, indent=1, sort_keys=True, ensure_ascii=True) + "\n"
+
+
+def _settle(directory: Path) -> None:
+    """See to it that a new name in a directory outlives a power cut, where the system allows to ask for it."""
+    with contextlib.suppress(OSError):
+        handle = os.open(directory, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
