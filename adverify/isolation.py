@@ -15,7 +15,6 @@ from collections.abc import Iterator
 
 import numpy as np
 
-
 GRACE = 3
 """How many times its limit a call may take if no exception interrupts it, in a process that may be given up."""
 

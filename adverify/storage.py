@@ -13,7 +13,7 @@ import os
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -69,7 +69,7 @@ class Storage:
 
     def keep_run(self, document: Mapping[str, Any]) -> str:
         """Keep a run and give the name under which it can be had again; empty if it could not be stored."""
-        name = f"{datetime.now(timezone.utc):%Y-%m-%dT%H-%M-%S.%f}-{os.getpid()}"
+        name = f"{datetime.now(UTC):%Y-%m-%dT%H-%M-%S.%f}-{os.getpid()}"
         with self._said_if_not_stored("this run"):
             self._write(self.directory / "runs" / f"{name}.json", _dumped(document))
             return name
@@ -80,12 +80,13 @@ class Storage:
         yield from self._documents("runs")
 
     def _documents(self, kind: str) -> Iterator[tuple[Path, Any]]:
-        with contextlib.suppress(OSError):
-            for path in sorted((self.directory / kind).glob("*.json"), key=lambda p: (p.stat().st_mtime_ns, p.name)):
-                try:
-                    yield path, json.loads(path.read_text(encoding="utf-8"))
-                except (OSError, ValueError) as error:
-                    self._say(f"{path} cannot be read, and is left as it is: {error}")
+        for path in sorted((self.directory / kind).glob("*.json"), key=_age):
+            try:
+                yield path, json.loads(path.read_text(encoding="utf-8"))
+            except FileNotFoundError:  # another process has just forgotten it
+                continue
+            except (OSError, ValueError) as error:
+                self._say(f"{path} cannot be read, and is left as it is: {error}")
 
     def _write(self, path: Path, text: str) -> None:
         self._prepare(path.parent)
@@ -122,6 +123,12 @@ class Storage:
         if text not in self._warned:
             self._warned.add(text)
             self._warn(text)
+
+
+def _age(path: Path) -> tuple[int, str]:
+    with contextlib.suppress(OSError):
+        return path.stat().st_mtime_ns, path.name
+    return 0, path.name
 
 
 def _dumped(document: Mapping[str, Any]) -> str:

@@ -128,7 +128,9 @@ def _module_of(path: Path, search: tuple[str, ...]) -> tuple[Path, str]:
 def _relative_imports(path: Path) -> int:
     """How many packages above a file its relative imports reach; 0 if there are none, or none that can be read."""
     with contextlib.suppress(SyntaxError, ValueError, OSError):
-        return max((n.level for n in ast.walk(ast.parse(path.read_bytes())) if isinstance(n, ast.ImportFrom)), default=0)
+        return max(
+            (n.level for n in ast.walk(ast.parse(path.read_bytes())) if isinstance(n, ast.ImportFrom)), default=0
+        )
     return 0
 
 
@@ -240,7 +242,9 @@ def _user_errors(target: Target) -> Iterator[None]:
 def _unknown_module(target: Target, missing: str) -> str:
     parent, _, name = missing.rpartition(".")
     places = getattr(sys.modules.get(parent), "__path__", []) if parent else target.path
-    there = {p.stem for place in places for p in Path(place).iterdir() if p.suffix == ".py" or (p / "__init__.py").is_file()}
+    there = {
+        p.stem for place in places for p in Path(place).iterdir() if p.suffix == ".py" or (p / "__init__.py").is_file()
+    }
     near = difflib.get_close_matches(name, there - {"__init__"})
     hint = f"did you mean {' or '.join(near)}?" if near else "is it installed, or below the current directory?"
     return f"there is no module {missing!r}; {hint}"
