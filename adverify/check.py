@@ -203,6 +203,31 @@ def check_case(
     return report
 
 
+def survey(op: Any, *, time_limit: float = 5.0) -> Report:
+    """Find which inputs suit an op, as `check_function` does first, and check nothing.
+
+    Returns
+    -------
+    Report
+        Its `inferred` says what was found, or its `obstacle` why nothing was.
+
+    Examples
+    --------
+    >>> from adverify.ops import Log
+    >>> survey(Log).inferred
+    ['1 input of 0-d; 1-d; 2-d; 3-d; 4-d, such as (2, 3); values: positive']
+    """
+    report = _report(op)
+    with isolated(), Watch(time_limit) as watch:
+        try:
+            _subjects(op, None, None, None, None, report, watch)
+        except (MalformedOp, NothingFits) as error:
+            report.obstacle = str(error)
+        except OutOfTime:
+            report.obstacle = f"a call took longer than {time_limit:g} seconds; time_limit=... allows more"
+    return report
+
+
 def _asked_at(
     op: Any,
     arrays: Arrays,
@@ -262,7 +287,7 @@ def _subjects(
 ) -> list[tuple[Subject, Sampling]]:
     """Make a Subject for each choice of constructor arguments and number of inputs, with what was found to suit it."""
     found, refusals = [], []
-    for chosen in _choices(op, arguments):
+    for chosen in choices(op, arguments):
         subject = dataclasses.replace(subject_of(op, chosen), watch=watch)
         made = subject.make()  # hints may depend on the constructor's arguments
         hinted = signature or getattr(made, "signature", None)
@@ -288,8 +313,15 @@ def _subjects(
     return found
 
 
-def _choices(op: Any, arguments: Mapping[str, Any] | None) -> list[dict[str, Any]]:
-    """Give the constructor arguments to try: a spread over the product of what each may be."""
+def choices(op: Any, arguments: Mapping[str, Any] | None = None) -> list[dict[str, Any]]:
+    """Give the constructor arguments to try: a spread over the product of what each may be.
+
+    Parameters
+    ----------
+    op : type or Function
+    arguments : mapping of str to sequence or strategy, optional
+        Default: the class's `arguments`.
+    """
     if not isinstance(op, type) or (arguments is None and not getattr(op, "arguments", None)):
         return [{}]
     given = getattr(op, "arguments", {}) if arguments is None else arguments

@@ -63,6 +63,7 @@ class Watch:
     def __enter__(self) -> Watch:
         if self._by_signal:
             self._previous = signal.signal(signal.SIGUSR1, self._interrupt)
+        self._put_off_the_end()
         self._thread = threading.Thread(target=self._look, name="adverify-watch", daemon=True)
         self._thread.start()
         return self
@@ -89,17 +90,18 @@ class Watch:
             self._since = None
             raise OutOfTime(f"a call took longer than {self.seconds:g} seconds")
 
+    def _put_off_the_end(self) -> None:
+        if last_words is not None:
+            faulthandler.dump_traceback_later(GRACE * self.seconds, exit=True, file=last_words)
+
     def _look(self) -> None:
         while not self._done.wait(min(0.2, self.seconds / 4)):
             since = self._since
             late = since is not None and time.monotonic() - since > self.seconds
-            if last_words is not None and not late:  # a call that lets this thread not run puts nothing off
-                faulthandler.dump_traceback_later(GRACE * self.seconds, exit=True, file=last_words)
-            if late:
-                if self._by_signal:
-                    signal.pthread_kill(self._target, signal.SIGUSR1)
-                else:
-                    self._since = None
-                    ctypes.pythonapi.PyThreadState_SetAsyncExc(
-                        ctypes.c_ulong(self._target), ctypes.py_object(OutOfTime)
-                    )
+            if not late:  # nor is it put off by a call that lets no other thread run
+                self._put_off_the_end()
+            elif self._by_signal:
+                signal.pthread_kill(self._target, signal.SIGUSR1)
+            else:
+                self._since = None
+                ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(self._target), ctypes.py_object(OutOfTime))

@@ -14,7 +14,7 @@ import traceback
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
-from typing import Any, Generic, TypeVar
+from typing import Any, TypeVar
 
 from adverify import isolation
 from adverify.targets import is_users
@@ -50,42 +50,77 @@ class Lost:
         return self.reason + f" at {self.where}" * bool(self.where)
 
 
-def run(
-    ask: Callable[[Item], Value], items: Iterable[Item], processes: int | None = None, seconds: float = float("inf")
-) -> Iterator[tuple[Item, Value | Lost]]:
-    """Give each item with what `ask` returns for it, as the answers come.
+class Processes:
+    """So many processes, each started when it is first needed; leaving the context ends them.
 
-    Processes are spawned, and NumPy's libraries keep to one thread in each. An item is taken when a process is free for
-    it, so there may be infinitely many; closing the iterator ends the processes.
+    They are spawned, and NumPy's libraries keep to one thread in each.
 
     Parameters
     ----------
-    ask : callable
-        A function of a module, or a `functools.partial` of one; what it takes and returns is pickled.
-    items : iterable
-    processes : int, optional
+    number : int, optional
         How many at once. Default: one a core.
-    seconds : float
-        How long one item may take.
     """
-    feed = iter(items)
-    idle: list[_Worker[Item, Value]] = []
-    busy: list[_Worker[Item, Value]] = []
-    try:
-        for item in itertools.islice(feed, processes or cores()):
-            busy.append(_Worker(ask).given(item))
-        while busy:
-            wait([thing for w in busy for thing in (w.connection, w.process.sentinel)], LOOK_SECONDS)
-            for worker in [w for w in busy if w.is_done(seconds)]:
-                busy.remove(worker)
-                answer = worker.answer()
-                idle += [] if isinstance(answer, Lost) else [worker]
-                yield worker.item, answer
-                for item in itertools.islice(feed, 1):
-                    busy.append((idle.pop() if idle else _Worker(ask)).given(item))
-    finally:
-        for worker in busy + idle:
+
+    def __init__(self, number: int | None = None) -> None:
+        self._number = number or cores()
+        self._idle: list[_Worker] = []
+
+    def __enter__(self) -> Processes:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        for worker in self._idle:
             worker.end()
+
+    def run(
+        self,
+        ask: Callable[[Item], Value],
+        items: Iterable[Item],
+        *,
+        seconds: float = float("inf"),
+        until: float = float("inf"),
+        apart: Callable[[Item], object] = lambda item: None,
+    ) -> Iterator[tuple[Item, Value | Lost]]:
+        """Give each item with what `ask` returns for it, as the answers come.
+
+        An item is taken when a process is free for it, so there may be infinitely many; closing the iterator ends those
+        that are at work.
+
+        Parameters
+        ----------
+        ask : callable
+            A function of a module, or a `functools.partial` of one; what it takes and returns is pickled.
+        items : iterable
+        seconds : float
+            How long one item may take.
+        until : float
+            When to stop, by `time.monotonic`.
+        apart : callable
+            Items for which it gives unlike things never share a process.
+        """
+        feed = iter(items)
+        busy: list[_Worker] = []
+        try:
+            busy += [self._given(ask, item, apart(item)) for item in itertools.islice(feed, self._number)]
+            while busy and time.monotonic() < until:
+                wait([thing for w in busy for thing in (w.connection, w.process.sentinel)], LOOK_SECONDS)
+                for worker in [w for w in busy if w.is_done(seconds)]:
+                    busy.remove(worker)
+                    item, answer = worker.item, worker.answer()
+                    self._idle += [] if isinstance(answer, Lost) else [worker]
+                    busy += [self._given(ask, item, apart(item)) for item in itertools.islice(feed, 1)]
+                    yield item, answer
+        finally:
+            for worker in busy:
+                worker.end()
+
+    def _given(self, ask: Callable[[Any], Any], item: Any, kind: object) -> _Worker:
+        worker = next((w for w in self._idle if w.kind in (None, kind)), None)
+        if worker is not None:
+            self._idle.remove(worker)
+        elif len(self._idle) == self._number:
+            self._idle.pop(0).end()
+        return (worker or _Worker()).given(ask, item, kind)
 
 
 def cores() -> int:
@@ -93,25 +128,25 @@ def cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-class _Worker(Generic[Item, Value]):
+class _Worker:
     """A process that answers one item at a time."""
 
-    item: Item
-
-    def __init__(self, ask: Callable[[Item], Value]) -> None:
+    def __init__(self) -> None:
+        self.kind: object = None
         context = multiprocessing.get_context("spawn")
         self.connection, theirs = context.Pipe()
         self._heard, last_words = context.Pipe(duplex=False)
-        self.process = context.Process(target=_serve, args=(ask, theirs, last_words), daemon=True)
+        self.process = context.Process(target=_serve, args=(theirs, last_words), daemon=True)
         with _one_thread():
             self.process.start()
         theirs.close()
         last_words.close()
 
-    def given(self, item: Item) -> _Worker[Item, Value]:
-        self.item, self._started, self._out_of_time = item, time.monotonic(), False
+    def given(self, ask: Callable[[Any], Any], item: Any, kind: object) -> _Worker:
+        self.item, self.kind = item, kind
+        self._started, self._out_of_time = time.monotonic(), False
         with contextlib.suppress(OSError):  # it is dead, as will be seen
-            self.connection.send(item)
+            self.connection.send((ask, item))
         return self
 
     def is_done(self, seconds: float) -> bool:
@@ -124,7 +159,7 @@ class _Worker(Generic[Item, Value]):
             self._end_with_last_words()
         return self._out_of_time
 
-    def answer(self) -> Value | Lost:
+    def answer(self) -> Any:
         with contextlib.suppress(EOFError, OSError):
             if not self._out_of_time and self.connection.poll():
                 return self.connection.recv()
@@ -173,7 +208,7 @@ def _one_thread() -> Iterator[None]:
             del os.environ[name]
 
 
-def _serve(ask: Callable[[Any], Any], connection: Connection, last_words: Connection) -> None:
+def _serve(connection: Connection, last_words: Connection) -> None:
     """Answer until nobody asks; Ctrl-C is the asking process's business, and nothing is printed."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     if os.name == "posix":
@@ -187,7 +222,7 @@ def _serve(ask: Callable[[Any], Any], connection: Connection, last_words: Connec
         os.dup2(silence, stream)
     with contextlib.suppress(EOFError, OSError):
         while True:
-            item = connection.recv()
+            ask, item = connection.recv()
             try:
                 answer = ask(item)
             except BaseException as error:  # a question must be answered

@@ -19,6 +19,8 @@ from typing import Any
 
 DIRECTORY = ".adverify"
 UNFINISHED = ".unfinished"
+IDENTITY = ("op", "property", "case")
+"""What makes a failure another one."""
 STALE_SECONDS = 3600.0
 """A file that has not got its name by then never will: whoever wrote it was killed."""
 
@@ -38,25 +40,20 @@ class Storage:
         self.directory = root / DIRECTORY
         self._warn, self._warned = warn, set[str]()
 
-    @property
-    def examples(self) -> Path:
-        """Where Hypothesis keeps its own."""
-        return self.directory / "hypothesis"
-
-    def is_writable(self) -> bool:
-        """Whether something can be stored now; warns if not."""
+    def prepare(self) -> None:
+        """Make the directory; warn if nothing can be stored."""
         with self._said_if_not_stored("anything"):
-            self._prepare(self.examples)
-            with tempfile.TemporaryFile(dir=self.examples):
-                return True
-        return False
+            self._prepare(self.directory)
+            with tempfile.TemporaryFile(dir=self.directory):
+                pass
 
     def keep_failure(self, document: Mapping[str, Any]) -> None:
-        """Keep a failure; one that is kept already is written again."""
-        text = _dumped(document)
-        name = hashlib.sha256(text.encode()).hexdigest()[:20]
+        """Keep a failure, unless the same case of the same op is kept already."""
+        name = hashlib.sha256(_dumped({k: document[k] for k in IDENTITY}).encode()).hexdigest()[:20]
+        path = self.directory / "failures" / f"{name}.json"
         with self._said_if_not_stored("a failure"):
-            self._write(self.directory / "failures" / f"{name}.json", text)
+            if not path.exists():
+                self._write(path, _dumped(document))
 
     def failures(self) -> Iterator[tuple[Path, Any]]:
         """Give each failure that is kept with its file, the oldest first."""

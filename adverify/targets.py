@@ -6,10 +6,11 @@ import ast
 import contextlib
 import difflib
 import importlib
+import os
 import sys
 import sysconfig
 import traceback
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import ModuleType
@@ -53,14 +54,14 @@ class Target:
         return self.file
 
 
-def parse(text: str, roots: Iterable[Path]) -> Target:
+def parse(text: str, *roots: Path) -> Target:
     """Read ``module``, ``package``, ``module:Class``, ``path/to/ops.py`` or ``path/to/ops.py:Class``; import nothing.
 
     Parameters
     ----------
     text : str
-    roots : iterable of Path
-        Where modules are looked for before Python's own places: the current directory, the project's.
+    *roots : Path
+        Where modules are looked for before Python's own places. Paths are relative to the first.
 
     Raises
     ------
@@ -69,8 +70,8 @@ def parse(text: str, roots: Iterable[Path]) -> Target:
     """
     place, name = _split(text)
     search = tuple(str(p) for root in dict.fromkeys(roots) for p in (root, root / "src") if p.is_dir())
-    if place.endswith(".py") or "/" in place or "\\" in place:
-        return _in_file(Path(place), name, search)
+    if place.endswith(".py") or "/" in place or "\\" in place or place in (".", ".."):
+        return _in_file(roots[0] / place, name, search)
     if not all(part.isidentifier() for part in place.split(".")):
         raise TargetError(f"{text!r} is no target: expected a module such as 'package.ops', a file such as "
                           "'path/to/ops.py', or one class in it, 'package.ops:MyOp'")  # fmt: skip
@@ -87,7 +88,7 @@ def _split(text: str) -> tuple[str, str]:
 
 
 def _in_file(path: Path, name: str, search: tuple[str, ...]) -> Target:
-    path = path.absolute()
+    path = Path(os.path.abspath(path))
     if path.is_dir():
         return _in_directory(path, name, search)
     if not path.is_file():
@@ -138,15 +139,6 @@ def _refuse_shadowing(path: Path) -> None:
     if path.stem in sys.stdlib_module_names and path.is_file():
         raise TargetError(f"{path} has the name of Python's own module {path.stem!r}, and one of the two would be "
                           "imported in place of the other; rename the file")  # fmt: skip
-
-
-def refuse_namesakes(targets: Iterable[Target]) -> None:
-    """Raise TargetError if two files would be imported under one name."""
-    files: dict[str, str] = {}
-    for target in targets:
-        if files.setdefault(target.module, target.file) != target.file:
-            raise TargetError(f"{files[target.module]} and {target.file} are both imported as {target.module!r}; "
-                              "check one at a time, or put them into packages of different names")  # fmt: skip
 
 
 def ops_of(target: Target) -> list[Target]:
@@ -245,7 +237,7 @@ def _unknown_module(target: Target, missing: str) -> str:
     there = {
         p.stem for place in places for p in Path(place).iterdir() if p.suffix == ".py" or (p / "__init__.py").is_file()
     }
-    near = difflib.get_close_matches(name, there - {"__init__"})
+    near = difflib.get_close_matches(name, there)
     hint = f"did you mean {' or '.join(near)}?" if near else "is it installed, or below the current directory?"
     return f"there is no module {missing!r}; {hint}"
 

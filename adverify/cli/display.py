@@ -1,0 +1,64 @@
+"""How the commands show what they do: a line for each op, a progress bar where someone watches, the end."""
+
+from __future__ import annotations
+
+import contextlib
+from collections import Counter
+from collections.abc import Iterable, Iterator
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.text import Text
+
+from adverify.verification import Answer, Outcome
+
+STYLES = {
+    Outcome.VERIFIED: "green",
+    Outcome.WRONG: "bold red",
+    Outcome.LOST: "bold red",
+    Outcome.UNDECIDED: "yellow",
+    Outcome.INVALID: "yellow",
+}
+SUMMARY = {
+    Outcome.VERIFIED: "verified",
+    Outcome.WRONG: "wrong",
+    Outcome.LOST: "crashed",
+    Outcome.UNDECIDED: "undecided",
+    Outcome.INVALID: "cannot be checked",
+}
+
+
+def console(stderr: bool = False) -> Console:
+    """Make what text is printed on: never wrapped, coloured only where someone looks at it."""
+    return Console(stderr=stderr, soft_wrap=True, highlight=False, markup=False, emoji=False)
+
+
+def complain(text: str) -> None:
+    """Print to the standard error output."""
+    console(stderr=True).print(Text(text, style="red" if text.startswith("error") else "yellow"))
+
+
+def line(answer: Answer) -> Text:
+    """Say in a line what came out for an op, under the name with which it can be asked for again."""
+    said = answer.headline.removeprefix(f"{answer.op.name}: ")
+    took = f" ({answer.seconds:.1f} s)" if answer.seconds else ""
+    return Text.assemble((f"{answer.op}", "bold"), ": ", (said, STYLES[answer.outcome]), (took, "dim"))
+
+
+def summary(answers: Iterable[Answer]) -> str:
+    """Count the outcomes."""
+    counts = Counter(a.outcome for a in answers)
+    total = counts.total()
+    return f"{total} op{'s' * (total != 1)}: " + ", ".join(f"{counts[o]} {SUMMARY[o]}" for o in Outcome if counts[o])
+
+
+@contextlib.contextmanager
+def progress(where: Console, total: int | None) -> Iterator[Progress]:
+    """Show how far it is, if someone watches; without a total, only that it goes on."""
+    columns = [SpinnerColumn(), TimeElapsedColumn(), TextColumn("{task.description}")]
+    if total is not None:
+        columns[1:1] = [BarColumn(), MofNCompleteColumn()]
+    bar = Progress(*columns, console=where, transient=True, disable=not where.is_terminal)
+    with bar:
+        bar.add_task("", total=total)
+        yield bar

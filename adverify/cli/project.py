@@ -1,0 +1,91 @@
+"""Where a command is called: the project's root, its configuration, and what it stores."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NoReturn
+
+import typer
+
+from adverify.cli.display import complain
+from adverify.runner import Lost, Processes
+from adverify.storage import Storage
+from adverify.targets import Target, TargetError, ops_of, parse
+from adverify.verification import Answer
+
+IMPORT_SECONDS = 300.0
+
+
+class Project:
+    """Where a command is called."""
+
+    def __init__(self) -> None:
+        self.root = root_of(Path.cwd())
+        self.storage = Storage(self.root, self.warn)
+
+    @staticmethod
+    def warn(text: str) -> None:
+        """Say what does not go as it should, and changes no verdict."""
+        complain(f"warning: {text}")
+
+    def keep(self, answer: Answer) -> None:
+        """Store the failures of an op."""
+        for failure in answer.failures:
+            self.storage.keep_failure({"op": self.address(answer.op), **failure})
+
+    def address(self, op: Target) -> str:
+        """Name an op as one does in the root."""
+        if not op.file:
+            return str(op)
+        return f"{os.path.relpath(op.file, self.root)}:{op.name}"
+
+
+def root_of(directory: Path) -> Path:
+    """Find the project that a directory belongs to."""
+    return directory
+
+
+def ops_meant(project: Project, texts: Sequence[str], keyword: str, processes: Processes) -> list[Target]:
+    """Find the ops that targets mean and a keyword leaves; say what is wrong and exit if there are none."""
+    if not texts:
+        refuse("nothing to check: name a module, a package or a file, such as `adverify check mypackage.ops`; or set "
+               "`targets` under [tool.adverify] in pyproject.toml")  # fmt: skip
+    problems, ops, targets = list[str](), list[Target](), list[Target]()
+    for text in texts:
+        try:
+            targets.append(parse(text, Path.cwd(), project.root))
+        except TargetError as error:
+            problems.append(str(error))
+    found = dict(processes.run(_found, targets, seconds=IMPORT_SECONDS, apart=lambda t: t.path))
+    for target in targets:
+        answer = found[target]
+        if isinstance(answer, Lost):
+            problems.append(f"{target} cannot be imported: {answer}")
+        elif isinstance(answer, str):
+            problems.append(answer)
+        else:
+            ops += answer
+    if problems:
+        refuse(*problems)
+    left = [op for op in dict.fromkeys(ops) if keyword.lower() in str(op).lower()]
+    if not left:
+        names = ", ".join(op.name for op in ops[:10])
+        refuse(f"-k {keyword!r} leaves no op of {', '.join(texts)}, which has {names}")
+    return left
+
+
+def _found(target: Target) -> list[Target] | str:
+    """Give the ops of a target, or why there are none."""
+    try:
+        return ops_of(target)
+    except TargetError as error:
+        return str(error)
+
+
+def refuse(*problems: str) -> NoReturn:
+    """Say what is wrong with the command, and exit."""
+    for problem in problems:
+        complain(f"error: {problem}")
+    raise typer.Exit(2)
