@@ -107,7 +107,10 @@ class Processes:
                 for worker in [w for w in busy if w.is_done(seconds)]:
                     busy.remove(worker)
                     item, answer = worker.item, worker.answer()
-                    self._idle += [] if isinstance(answer, Lost) else [worker]
+                    if isinstance(answer, Lost):
+                        worker.end()
+                    else:
+                        self._idle.append(worker)
                     busy += [self._given(ask, item, apart(item)) for item in itertools.islice(feed, 1)]
                     yield item, answer
         finally:
@@ -171,7 +174,6 @@ class _Worker:
             reason = self._reason
         else:
             reason = f"its process {_ending(self.process.exitcode)}"
-        self.end()
         return Lost(reason, _where(words), self._out_of_time)
 
     def end(self) -> None:

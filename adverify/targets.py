@@ -106,8 +106,8 @@ def _in_file(path: Path, name: str, search: tuple[str, ...]) -> Target:
 def _in_directory(path: Path, name: str, search: tuple[str, ...]) -> Target:
     if (path / "__init__.py").is_file():
         return _in_file(path / "__init__.py", name, search)
-    files = sorted(p.name for p in path.glob("*.py"))
-    inside = f"name a file in it, such as {path.name}/{files[0]}" if files else "there is no Python file in it"
+    files = sorted(path.glob("*.py"))
+    inside = f"name a file in it, such as {os.path.relpath(files[0])}" if files else "there is no Python file in it"
     raise TargetError(f"{path} is a directory, and no package (it has no __init__.py): {inside}")
 
 
