@@ -252,6 +252,7 @@ def _asked_at(
 def _note(report: Report, asked: Property, case: Case, verdict: Verdict) -> None:
     """Enter one verdict in a report."""
     report.verdicts[asked.name] = Counter([verdict.status.value])
+    report.coverage.add(case.arrays)
     if verdict.status is Status.VIOLATED:
         report.failures.append(Failure(asked.name, asked.rule, case, verdict))
     elif verdict.status is Status.UNDECIDED:

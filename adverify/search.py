@@ -214,6 +214,7 @@ class Search:
         self.report.verdicts.setdefault(p.name, Counter())[verdict.status.value] += 1
         if not p.judges_gradients:
             return
+        self.report.coverage.add(case.arrays)
         asked = id(case.sampling)
         if verdict.status is Status.HOLDS:
             self.report.cases += 1

@@ -1,6 +1,7 @@
 """What one item does to its process befalls no other."""
 
 import ctypes
+import inspect
 import os
 import sys
 import time
@@ -8,7 +9,7 @@ import time
 from adverify.runner import Lost, Processes
 
 HERE = os.path.basename(__file__)
-LINE = next(i for i, line in enumerate(open(__file__), 1) if line.strip() == "ctypes.string_at(0)")
+LINE = inspect.getsource(sys.modules[__name__]).splitlines().index("            ctypes.string_at(0)") + 1
 
 
 def ask(what):
