@@ -195,12 +195,12 @@ def _case(case: Case) -> schema.Case:
     partner, relative = case.partner, case.relative
     return {
         "op": text(case.subject.name),
-        "arguments": _arguments(case.subject.arguments),
+        "arguments": as_written(case.subject.arguments),
         "inputs": _inputs(case),
         "cotangents": [array(g) for g in _cotangents(case)],
         "seed": case.seed,
         "partner": None if partner is None else {"inputs": _inputs(partner), "seed": partner.seed},
-        "relative": None if relative is None else _arguments(relative.arguments),
+        "relative": None if relative is None else as_written(relative.arguments),
         "python": _python(case),
     }
 
@@ -226,7 +226,8 @@ def _python(case: Case) -> str:
     return whole if whole == text(whole) else ""
 
 
-def _arguments(arguments: Mapping[str, Any]) -> dict[str, str]:
+def as_written(arguments: Mapping[str, Any]) -> dict[str, str]:
+    """Write constructor arguments: as literals, where they can be."""
     return {name: text(literal(v) if isinstance(v, np.ndarray) else repr(v)) for name, v in arguments.items()}
 
 

@@ -195,8 +195,11 @@ class Report(TypedDict):
     target: Annotated[str, Meta(description="How to import it, `package.module:Class`.")]
     location: Place | None
     status: Annotated[
-        Literal["verified", "violated", "undecided"],
-        Meta(description="`undecided` claims nothing about the gradient; `obstacle` says why."),
+        Literal["verified", "violated", "undecided", "crashed"],
+        Meta(
+            description="`undecided` claims nothing about the gradient, `crashed` is that the op ended its process; "
+            "`obstacle` says why."
+        ),
     ]
     headline: Annotated[str, Meta(description="One line for people.")]
     inferred: Annotated[list[str], Meta(description="What inputs were found to suit it.")]

@@ -15,7 +15,12 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
+
+from adverify import schema
+from adverify.record import dumps, loads
+
+Document = TypeVar("Document")
 
 DIRECTORY = ".adverify"
 UNFINISHED = ".unfinished"
@@ -55,31 +60,31 @@ class Storage:
             if not path.exists():
                 self._write(path, _dumped(document))
 
-    def failures(self) -> Iterator[tuple[Path, Any]]:
+    def failures(self) -> Iterator[tuple[Path, dict[str, Any]]]:
         """Give each failure that is kept with its file, the oldest first."""
-        yield from self._documents("failures")
+        return self._documents("failures", _failure_in)
 
     def forget(self, path: Path) -> None:
         """Remove a failure."""
         with self._said_if_not_stored("that a failure is gone"):
             path.unlink(missing_ok=True)
 
-    def keep_run(self, document: Mapping[str, Any]) -> str:
+    def keep_run(self, document: schema.Document) -> str:
         """Keep a run and give the name under which it can be had again; empty if it could not be stored."""
         name = f"{datetime.now(UTC):%Y-%m-%dT%H-%M-%S.%f}-{os.getpid()}"
         with self._said_if_not_stored("this run"):
-            self._write(self.directory / "runs" / f"{name}.json", _dumped(document))
+            self._write(self.directory / "runs" / f"{name}.json", dumps(document))
             return name
         return ""
 
-    def runs(self) -> Iterator[tuple[Path, Any]]:
+    def runs(self) -> Iterator[tuple[Path, schema.Document]]:
         """Give each run that is kept with its file, the oldest first."""
-        yield from self._documents("runs")
+        return self._documents("runs", loads)
 
-    def _documents(self, kind: str) -> Iterator[tuple[Path, Any]]:
+    def _documents(self, kind: str, read: Callable[[bytes], Document]) -> Iterator[tuple[Path, Document]]:
         for path in sorted((self.directory / kind).glob("*.json"), key=_age):
             try:
-                yield path, json.loads(path.read_text(encoding="utf-8"))
+                yield path, read(path.read_bytes())
             except FileNotFoundError:  # another process has just forgotten it
                 continue
             except (OSError, ValueError) as error:
@@ -126,6 +131,13 @@ def _age(path: Path) -> tuple[int, str]:
     with contextlib.suppress(OSError):
         return path.stat().st_mtime_ns, path.name
     return 0, path.name
+
+
+def _failure_in(text: bytes) -> dict[str, Any]:
+    found = json.loads(text)
+    if not isinstance(found, dict) or not set(IDENTITY) <= set(found):
+        raise ValueError(f"expected a failure, with {', '.join(IDENTITY)}; this is other JSON")
+    return found
 
 
 def _dumped(document: Mapping[str, Any]) -> str:

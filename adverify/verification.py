@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import tempfile
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
@@ -13,21 +14,22 @@ import hypothesis
 from hypothesis.configuration import set_hypothesis_home_dir
 from hypothesis.database import DirectoryBasedExampleDatabase
 
+from adverify import schema
 from adverify.check import check_case, check_function, survey
-from adverify.replay import Unreadable, document_of, question_in
-from adverify.report import InvalidFunction, Report, Undecided, VerificationError
+from adverify.record import record_of
+from adverify.replay import question_in
+from adverify.report import Report, VerificationError
 from adverify.runner import Lost
-from adverify.targets import Target, TargetError, load
+from adverify.targets import Target, load
 
 
 class Outcome(Enum):
     """What came out for one op."""
 
     VERIFIED = "verified"
-    WRONG = "wrong"
+    VIOLATED = "violated"
     UNDECIDED = "undecided"
-    INVALID = "invalid"
-    LOST = "lost"
+    CRASHED = "crashed"
 
 
 @dataclass(frozen=True)
@@ -66,24 +68,19 @@ class Answer:
     Attributes
     ----------
     op : Target
-    outcome : Outcome
-    headline, text : str
-        The first line of the report, and all of it.
-    cases, undecided : int
-        How many gradients were decided, and how many not.
-    seconds : float
-    failures : tuple of dict
-        What `adverify.replay` needs to ask again.
+    record : dict
+        The report, as `adverify.record.record_of` makes it.
+    text : str
+        The report, as a person reads it.
     """
 
     op: Target
-    outcome: Outcome
-    headline: str
-    text: str = ""
-    cases: int = 0
-    undecided: int = 0
-    seconds: float = 0.0
-    failures: tuple[dict[str, Any], ...] = ()
+    record: schema.Report
+    text: str
+
+    @property
+    def outcome(self) -> Outcome:
+        return Outcome(self.record["status"])
 
 
 def verified(op: Target, plan: Plan) -> Answer:
@@ -97,41 +94,39 @@ def verified(op: Target, plan: Plan) -> Answer:
 def surveyed(op: Target, plan: Plan) -> Answer:
     """Find which inputs suit one op."""
     _keep_within(plan.directory)
-    report = survey(load(op), time_limit=plan.time_limit)
-    outcome = Outcome.UNDECIDED if report.obstacle else Outcome.VERIFIED
-    return Answer(op, outcome, report.obstacle, "\n".join(report.inferred), seconds=report.seconds)
+    return _answer(op, lambda: survey(load(op), time_limit=plan.time_limit))
 
 
-def asked_again(op: Target, document: dict[str, Any], plan: Plan) -> Answer:
-    """Ask the question of a failure again."""
+def asked_again(op: Target, stored: Mapping[str, Any], plan: Plan) -> Answer:
+    """Ask the question of a failure again.
+
+    Raises
+    ------
+    TargetError
+        If there is no such op any more.
+    Unreadable
+        If what is stored cannot be asked.
+    """
     _keep_within(plan.directory)
-    try:
-        question = question_in(document, load(op))
-    except (TargetError, Unreadable) as error:
-        return Answer(op, Outcome.INVALID, f"{op.name}: cannot be asked again: {error}", str(error))
+    question = question_in(stored, load(op))
     return _answer(op, lambda: check_case(**question, time_limit=plan.time_limit))
 
 
 def lost(op: Target, lost: Lost) -> Answer:
-    """Make the answer for an op whose process gave none."""
-    outcome = Outcome.UNDECIDED if lost.out_of_time else Outcome.LOST
-    text = f"{op.name}: {'not verified' if lost.out_of_time else 'crashed'}: {lost}"
-    return Answer(op, outcome, text, text)
+    """Make the answer for an op whose process gave none: a call that nothing could stop decides nothing."""
+    report = Report(op.name, target=f"{op.module}:{op.name}", obstacle=str(lost))
+    record = record_of(report)
+    if not lost.out_of_time:
+        record["status"], record["headline"] = "crashed", f"{op.name}: crashed: {lost}"
+    return Answer(op, record, record["headline"])
 
 
-def _answer(op: Target, check: Any) -> Answer:
+def _answer(op: Target, check: Callable[[], Report]) -> Answer:
     try:
-        report: Report = check()
-    except InvalidFunction as error:
-        report, outcome = error.report, Outcome.INVALID
-    except Undecided as error:
-        report, outcome = error.report, Outcome.UNDECIDED
+        report = check()
     except VerificationError as error:
-        report, outcome = error.report, Outcome.WRONG
-    else:
-        outcome = Outcome.VERIFIED
-    failures = tuple(document_of(f) for f in report.failures)
-    return Answer(op, outcome, report.headline, str(report), report.cases, report.undecided, report.seconds, failures)
+        report = error.report
+    return Answer(op, record_of(report), str(report))
 
 
 def _keep_within(directory: str) -> None:

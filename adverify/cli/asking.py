@@ -14,16 +14,17 @@ from adverify.targets import Target
 from adverify.verification import Answer, Plan, lost
 
 Item = TypeVar("Item")
+Value = TypeVar("Value")
 
 
 def asked(
-    ask: Callable[..., Answer],
+    ask: Callable[..., Value],
     items: Sequence[Item],
     plan: Plan,
     running: Processes,
     where: Console,
     op_of: Callable[[Any], Target] = lambda item: item,
-) -> Iterator[tuple[Item, Answer]]:
+) -> Iterator[tuple[Item, Value | Answer]]:
     """Give each item with the answer to ``ask(item, plan=plan)``, as the answers come, under a progress bar.
 
     Ops of one directory have their own processes: two directories may have modules of the same name.

@@ -14,17 +14,15 @@ from adverify.verification import Answer, Outcome
 
 STYLES = {
     Outcome.VERIFIED: "green",
-    Outcome.WRONG: "bold red",
-    Outcome.LOST: "bold red",
+    Outcome.VIOLATED: "bold red",
+    Outcome.CRASHED: "bold red",
     Outcome.UNDECIDED: "yellow",
-    Outcome.INVALID: "yellow",
 }
 SUMMARY = {
     Outcome.VERIFIED: "verified",
-    Outcome.WRONG: "wrong",
-    Outcome.LOST: "crashed",
+    Outcome.VIOLATED: "wrong",
+    Outcome.CRASHED: "crashed",
     Outcome.UNDECIDED: "undecided",
-    Outcome.INVALID: "cannot be checked",
 }
 
 
@@ -40,8 +38,8 @@ def complain(text: str) -> None:
 
 def line(answer: Answer) -> Text:
     """Say in a line what came out for an op, under the name with which it can be asked for again."""
-    said = answer.headline.removeprefix(f"{answer.op.name}: ")
-    took = f" ({answer.seconds:.1f} s)" if answer.seconds else ""
+    said = answer.record["headline"].removeprefix(f"{answer.record['name']}: ")
+    took = f" ({answer.record['seconds']:.1f} s)"
     return Text.assemble((f"{answer.op}", "bold"), ": ", (said, STYLES[answer.outcome]), (took, "dim"))
 
 

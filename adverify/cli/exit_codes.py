@@ -23,9 +23,9 @@ def exit_code(outcomes: Collection[Outcome]) -> ExitCode:
 
     Examples
     --------
-    >>> exit_code([Outcome.VERIFIED, Outcome.UNDECIDED, Outcome.WRONG]).name
+    >>> exit_code([Outcome.VERIFIED, Outcome.UNDECIDED, Outcome.VIOLATED]).name
     'WRONG'
     """
-    if {Outcome.WRONG, Outcome.LOST} & set(outcomes):
+    if {Outcome.VIOLATED, Outcome.CRASHED} & set(outcomes):
         return ExitCode.WRONG
     return ExitCode.VERIFIED if set(outcomes) == {Outcome.VERIFIED} else ExitCode.UNDECIDED

@@ -62,26 +62,24 @@ class Tally:
             self.answers[answer.op] = answer
             return
         worse = answer if WORST.index(answer.outcome) < WORST.index(before.outcome) else before
-        self.answers[answer.op] = replace(
-            worse,
-            cases=before.cases + answer.cases,
-            undecided=before.undecided + answer.undecided,
-            seconds=before.seconds + answer.seconds,
-        )
+        record = worse.record.copy()
+        record["cases"] = before.record["cases"] + answer.record["cases"]
+        record["undecided"] = before.record["undecided"] + answer.record["undecided"]
+        self.answers[answer.op] = replace(worse, record=record)
 
     @property
     def failed(self) -> bool:
         return exit_code([a.outcome for a in self.answers.values()]) is ExitCode.WRONG
 
     def __str__(self) -> str:
-        cases = sum(a.cases for a in self.answers.values())
-        undecided = sum(a.undecided for a in self.answers.values())
+        cases = sum(a.record["cases"] for a in self.answers.values())
+        undecided = sum(a.record["undecided"] for a in self.answers.values())
         failing = sum(exit_code([a.outcome]) is ExitCode.WRONG for a in self.answers.values())
         rate = cases / max(time.monotonic() - self.started, 1e-9)
         return f"{cases:,} cases ({rate:,.0f} per second), {undecided:,} undecided, {failing} wrong"
 
 
-WORST = (Outcome.WRONG, Outcome.LOST, Outcome.INVALID, Outcome.VERIFIED, Outcome.UNDECIDED)
+WORST = (Outcome.VIOLATED, Outcome.CRASHED, Outcome.VERIFIED, Outcome.UNDECIDED)
 """Of an op's rounds. A round that decides too little is forgiven if another one verifies the op."""
 
 

@@ -6,12 +6,12 @@ import typer
 from rich.text import Text
 
 from adverify.cli.asking import asked
-from adverify.cli.display import console
-from adverify.cli.exit_codes import ExitCode
+from adverify.cli.display import STYLES, console
+from adverify.cli.exit_codes import exit_code
 from adverify.cli.options import Count, Keyword, Targets, TimeLimit, number_of
 from adverify.cli.project import Project, ops_meant
 from adverify.runner import Processes
-from adverify.verification import Outcome, Plan, surveyed
+from adverify.verification import Plan, surveyed
 
 
 def list_ops(
@@ -25,7 +25,7 @@ def list_ops(
 
     `adverify list path/to/ops.py -k matmul`
 
-    **Exit codes**: 0; 2 the command, or what it names, is wrong; 3 for some op nothing was found that suits it.
+    **Exit codes**: 0; 1 an op crashed; 2 the command, or what it names, is wrong; 3 nothing was found that suits an op.
     """
     project, where = Project(), console()
     plan = Plan(seed=0, time_limit=time_limit, directory=str(project.storage.directory))
@@ -33,9 +33,10 @@ def list_ops(
         ops = ops_meant(project, targets or [], keyword, running)
         found = dict(asked(surveyed, ops, plan, running, where))
     for op in ops:
-        suits = found[op].outcome is Outcome.VERIFIED
+        record = found[op].record
         where.print(Text(str(op), style="bold"))
-        for said in (found[op].text if suits else found[op].headline).splitlines():
-            where.print(f"    {said}", style="" if suits else "yellow")
-    all_suit = all(answer.outcome is Outcome.VERIFIED for answer in found.values())
-    raise typer.Exit(ExitCode.VERIFIED if all_suit else ExitCode.UNDECIDED)
+        for suits in record["inferred"]:
+            where.print(f"    {suits}")
+        if record["obstacle"]:
+            where.print(f"    {record['obstacle']}", style=STYLES[found[op].outcome])
+    raise typer.Exit(exit_code([answer.outcome for answer in found.values()]))

@@ -10,6 +10,7 @@ from typing import NoReturn
 import typer
 
 from adverify.cli.display import complain
+from adverify.replay import to_store
 from adverify.runner import Lost, Processes
 from adverify.storage import Storage
 from adverify.targets import Target, TargetError, ops_of, parse
@@ -32,8 +33,8 @@ class Project:
 
     def keep(self, answer: Answer) -> None:
         """Store the failures of an op."""
-        for failure in answer.failures:
-            self.storage.keep_failure({"op": self.address(answer.op), **failure})
+        for failure in to_store(self.address(answer.op), answer.record):
+            self.storage.keep_failure(failure)
 
     def address(self, op: Target) -> str:
         """Name an op as one does in the root."""

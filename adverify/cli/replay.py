@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Annotated, Any, NamedTuple
 
 import typer
+from rich.console import Console
 from rich.text import Text
 
 from adverify.cli.asking import asked
@@ -14,19 +15,21 @@ from adverify.cli.display import STYLES, console
 from adverify.cli.exit_codes import ExitCode, exit_code
 from adverify.cli.options import Count, TimeLimit, number_of
 from adverify.cli.project import Project
+from adverify.record import Unreadable
 from adverify.runner import Processes
 from adverify.targets import Target, TargetError, parse
 from adverify.verification import Answer, Outcome, Plan, asked_again
 
-SAID = {Outcome.VERIFIED: "holds now", Outcome.WRONG: "still fails"}
+SAID = {Outcome.VERIFIED: "holds now", Outcome.VIOLATED: "still fails"}
+GONE = "cannot be asked any more"
 
 
 class Stored(NamedTuple):
-    """A failure, its file and its op."""
+    """A failure with its file and its op; or why there is no such op any more."""
 
     path: Path
     document: dict[str, Any]
-    op: Target
+    op: Target | str
 
 
 def replay(
@@ -55,32 +58,45 @@ def replay(
     """
     project, where = Project(), console()
     plan = Plan(seed=0, time_limit=time_limit, directory=str(project.storage.directory))
-    stored, answers = _stored(project, targets or []), list[Answer]()
+    stored = list(_stored(project, targets or []))
+    outcomes: list[Outcome] = []
     with Processes(number_of(processes)) as running:
-        for failure, answer in asked(_asked_again, stored, plan, running, where, op_of=lambda failure: failure.op):
-            answers.append(answer)
-            said = SAID.get(answer.outcome, answer.headline)
-            asked_for = f"{failure.document['op']}: {failure.document['property']}: "
-            where.print(Text.assemble(asked_for, (said, STYLES[answer.outcome])))
-            if forget and answer.outcome in (Outcome.VERIFIED, Outcome.INVALID):
+        for failure, outcome, said in _asked_again(stored, plan, running, where):
+            outcomes.append(outcome)
+            name = f"{failure.document['op']}: {failure.document['property']}: "
+            where.print(Text.assemble(name, (said, STYLES[outcome])))
+            if forget and (outcome is Outcome.VERIFIED or said.startswith(GONE)):
                 project.storage.forget(failure.path)
-    failing = sum(exit_code([a.outcome]) is ExitCode.WRONG for a in answers)
-    where.print(f"{len(answers)} stored failure{'s' * (len(answers) != 1)}: {failing} still there")
-    raise typer.Exit(exit_code([a.outcome for a in answers]) if answers else ExitCode.VERIFIED)
+    failing = sum(exit_code([o]) is ExitCode.WRONG for o in outcomes)
+    where.print(f"{len(stored)} stored failure{'s' * (len(stored) != 1)}: {failing} still there")
+    raise typer.Exit(exit_code(outcomes) if outcomes else ExitCode.VERIFIED)
 
 
-def _asked_again(failure: Stored, plan: Plan) -> Answer:
-    return asked_again(failure.op, failure.document, plan)
-
-
-def _stored(project: Project, targets: Sequence[str]) -> list[Stored]:
-    found = []
+def _stored(project: Project, targets: Sequence[str]) -> Iterator[Stored]:
     for path, document in project.storage.failures():
-        try:
-            op = parse(document["op"], project.root)
-        except (TargetError, KeyError, TypeError) as error:
-            project.warn(f"{path} cannot be replayed, and is left as it is: {error}")
-            continue
-        if not targets or any(document["op"].startswith(t) for t in targets):
-            found.append(Stored(path, document, op))
-    return found
+        if not targets or str(document["op"]).startswith(tuple(targets)):
+            try:
+                yield Stored(path, document, parse(str(document["op"]), project.root))
+            except TargetError as error:
+                yield Stored(path, document, str(error))
+
+
+def _asked_again(
+    stored: Sequence[Stored], plan: Plan, running: Processes, where: Console
+) -> Iterator[tuple[Stored, Outcome, str]]:
+    """Ask each failure again; give what came out, and how to say it."""
+    there = [failure for failure in stored if isinstance(failure.op, Target)]
+    yield from ((failure, Outcome.UNDECIDED, f"{GONE}: {failure.op}") for failure in stored if failure not in there)
+    for failure, answer in asked(_ask, there, plan, running, where, op_of=lambda failure: failure.op):
+        if isinstance(answer, str):
+            yield failure, Outcome.UNDECIDED, f"{GONE}: {answer}"
+        else:
+            yield failure, answer.outcome, SAID.get(answer.outcome, answer.record["headline"])
+
+
+def _ask(failure: Stored, plan: Plan) -> Answer | str:
+    assert isinstance(failure.op, Target)
+    try:
+        return asked_again(failure.op, failure.document, plan)
+    except (TargetError, Unreadable) as error:
+        return str(error)
