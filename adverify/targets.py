@@ -10,7 +10,7 @@ import os
 import sys
 import sysconfig
 import traceback
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import ModuleType
@@ -202,8 +202,20 @@ def _op_in(module: ModuleType, target: Target) -> Any:
 def _missing(owner: Any, name: str, target: Target) -> str:
     ops = [n for n, v in vars(owner).items() if isinstance(v, type) and issubclass(v, Function) and v is not Function]
     near = difflib.get_close_matches(name, ops, n=3, cutoff=0.5)
-    hint = f"did you mean {' or '.join(near)}?" if near else f"its ops are {', '.join(ops) or 'none'}"
+    hint = f"did you mean {' or '.join(near)}?" if near else f"its ops are {listed(ops) or 'none'}"
     return f"{replace(target, name='')} has no {name!r}; {hint}"
+
+
+def listed(names: Sequence[str], most: int = 8) -> str:
+    """Name some, and say how many others there are.
+
+    Examples
+    --------
+    >>> listed(["a", "b", "c"], most=2)
+    'a, b and 1 more'
+    """
+    more = f" and {len(names) - most} more" if len(names) > most else ""
+    return ", ".join(names[:most]) + more
 
 
 def _imported(target: Target) -> ModuleType:

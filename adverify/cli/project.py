@@ -13,7 +13,7 @@ from adverify.cli.display import complain
 from adverify.replay import to_store
 from adverify.runner import Lost, Processes
 from adverify.storage import Storage
-from adverify.targets import Target, TargetError, ops_of, parse
+from adverify.targets import Target, TargetError, listed, ops_of, parse
 from adverify.verification import Answer
 
 IMPORT_SECONDS = 300.0
@@ -72,8 +72,7 @@ def ops_meant(project: Project, texts: Sequence[str], keyword: str, processes: P
         refuse(*problems)
     left = [op for op in dict.fromkeys(ops) if keyword.lower() in str(op).lower()]
     if not left:
-        names = ", ".join(op.name for op in ops[:10])
-        refuse(f"-k {keyword!r} leaves no op of {', '.join(texts)}, which has {names}")
+        refuse(f"-k {keyword!r} leaves none of {listed([op.name for op in ops])}")
     return left
 
 
