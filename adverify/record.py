@@ -15,8 +15,10 @@ import msgspec
 import numpy as np
 
 from adverify import schema
+from adverify.anatomy import Jacobian, Slope, anatomy_of
 from adverify.case import Case, literal
 from adverify.isolation import isolated
+from adverify.properties import all_properties
 from adverify.report import Failure, Report
 from adverify.schema import FORMAT, VERSION
 from adverify.subject import Arrays
@@ -150,6 +152,11 @@ def number(value: float) -> schema.Number:
     return str(value) if np.isinf(value) or bits == _USUAL_NAN else f"nan:{bits}"
 
 
+def numbers(values: np.ndarray) -> list[schema.Number]:
+    """Write numbers likewise."""
+    return values.tolist() if np.isfinite(values).all() else [number(v) for v in values]
+
+
 def number_of(written: Any) -> Any:
     """Read what `number` wrote."""
     if isinstance(written, str) and written.startswith("nan:"):
@@ -186,7 +193,7 @@ def _failure(failure: Failure) -> schema.Failure:
         "case": _case(case),
         "evidence": [_evidence(e) for e in failure.verdict.evidence],
         "exception": None if raised is None else _exception(raised),
-        "anatomy": None,
+        "anatomy": _anatomy(failure),
         "diagram": "",
     }
 
@@ -243,9 +250,7 @@ def _values(part: np.ndarray) -> list[bool | int | float | str]:
     if part.dtype.kind in "biu":
         return np.ravel(part).tolist()
     if part.dtype.kind == "f" and part.dtype.itemsize <= 8:
-        if np.isfinite(part).all():
-            return np.ravel(part).tolist()
-        return [number(v) for v in np.ravel(part)]
+        return list(numbers(np.ravel(part)))
     return [text(str(v), 200) for v in np.ravel(part)]
 
 
@@ -270,6 +275,46 @@ def _evidence(evidence: Evidence) -> schema.Evidence:
         "error": array(evidence.error, around=at),
         "wrong": array(evidence.wrong, around=at),
         "count": int(np.count_nonzero(evidence.wrong)),
+    }
+
+
+def _anatomy(failure: Failure) -> schema.Anatomy | None:
+    """Look at a wrong gradient from near; at other failures there is nothing of that kind to see."""
+    judges = {p.name for p in all_properties() if p.judges_gradients}
+    if failure.property not in judges or failure.verdict.exception is not None:
+        return None
+    found = anatomy_of(failure.case)
+    return {
+        "jacobians": [_jacobian(j) for j in found.jacobians],
+        "slope": None if found.slope is None else _slope(found.slope),
+        "note": text(found.note),
+    }
+
+
+def _jacobian(jacobian: Jacobian) -> schema.Jacobian:
+    return {
+        "input": jacobian.input,
+        "output": jacobian.output,
+        "rows": (jacobian.rows.start, jacobian.rows.stop),
+        "columns": (jacobian.columns.start, jacobian.columns.stop),
+        "size": jacobian.size,
+        "analytic": None if jacobian.analytic is None else array(jacobian.analytic),
+        "numerical": array(jacobian.numerical),
+        "error": array(jacobian.error),
+    }
+
+
+def _slope(slope: Slope) -> schema.Slope:
+    return {
+        "direction": text(slope.direction),
+        "analytic": number(slope.analytic),
+        "low": number(slope.low),
+        "high": number(slope.high),
+        "error": number(slope.error),
+        "windows": [{"t": numbers(t), "phi": numbers(phi)} for t, phi in slope.windows],
+        "steps": numbers(slope.steps),
+        "left": numbers(slope.left),
+        "right": numbers(slope.right),
     }
 
 

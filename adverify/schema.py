@@ -100,38 +100,40 @@ class Diagnosis(TypedDict):
 
 
 class Jacobian(TypedDict):
-    """How an output moves with an input: as backward claims, and as forward does. Of large arrays, the first elements.
+    """How an output moves with an input: as backward claims, and as forward does. Of large ones, a part.
 
-    Rows are elements of the output, columns are elements of the input.
+    Rows are elements of the flattened output, columns are elements of the flattened input.
     """
 
     input: str
     output: str
-    analytic: Annotated[Array | None, Meta(description="Null if backward raised.")]
+    rows: Annotated[tuple[int, int], Meta(description="First element, and the one after the last.")]
+    columns: Annotated[tuple[int, int], Meta(description="Likewise.")]
+    size: Annotated[tuple[int, int], Meta(description="How many elements the output and the input have.")]
+    analytic: Annotated[Array | None, Meta(description="Null if backward raised, or left another shape.")]
     numerical: Annotated[Array, Meta(description="NaN where no derivative was found.")]
     error: Annotated[Array, Meta(description="The error bar of `numerical`; infinite where none was found.")]
-    complete: Annotated[bool, Meta(description="Whether all elements of both are there.")]
 
 
 class Window(TypedDict):
-    """phi at points evenly spread over a stretch of a line through the point."""
+    """phi at points evenly spread over a stretch of the line."""
 
     t: list[Number]
     phi: list[Number]
 
 
 class Slope(TypedDict):
-    """phi(t) = <g, f(x + t u) - f(x)> along the direction u in which backward is most wrong."""
+    """phi(t) = <g, f(x + t u) - f(x)> along the direction u in which backward is most wrong; t is how far it moves."""
 
     direction: Annotated[str, Meta(description="What moves, such as `x[0, 1]`.")]
-    reach: Annotated[Number, Meta(description="By how much it moves at t = 1.")]
-    analytic: Annotated[Number | None, Meta(description="phi'(0) as backward claims; null if it raised.")]
-    numerical: Annotated[Number, Meta(description="As SciPy finds; NaN if it finds none.")]
-    error: Annotated[Number, Meta(description="Its error bar.")]
+    analytic: Annotated[Number, Meta(description="phi'(0) as backward claims.")]
+    low: Annotated[Number, Meta(description="The least that would be right; NaN if nothing is known.")]
+    high: Annotated[Number, Meta(description="The most that would be right: as `low`, where forward is smooth.")]
+    error: Annotated[Number, Meta(description="The error bar of both.")]
     windows: Annotated[list[Window], Meta(description="From far to near.")]
-    steps: Annotated[list[Number], Meta(description="The steps t of the slopes that follow, long to short.")]
-    left: Annotated[list[Number], Meta(description="(phi(0) - phi(-t)) / t")]
-    right: Annotated[list[Number], Meta(description="(phi(t) - phi(0)) / t")]
+    steps: Annotated[list[Number], Meta(description="The steps of the slopes that follow, long to short.")]
+    left: Annotated[list[Number], Meta(description="phi'(0) from the left, as SciPy finds it with these steps.")]
+    right: Annotated[list[Number], Meta(description="phi'(0) from the right.")]
 
 
 class Anatomy(TypedDict):
