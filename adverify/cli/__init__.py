@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from adverify.cli import check, explain, fuzz, listing, replay
+from adverify.cli import check, explain, fuzz, listing, replay, report
 
 app = typer.Typer(
     name="adverify",
@@ -22,6 +22,7 @@ app.command("check")(check.check)
 app.command("list")(listing.list_ops)
 app.command("fuzz")(fuzz.fuzz)
 app.command("replay")(replay.replay)
+app.command("report")(report.report)
 app.command("explain")(explain.explain)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Sequence
 from typing import Annotated
 
@@ -9,8 +10,9 @@ import typer
 from rich.console import Console
 
 from adverify.cli.asking import asked
-from adverify.cli.display import console, line, summary
+from adverify.cli.display import line, summary
 from adverify.cli.exit_codes import ExitCode, exit_code
+from adverify.cli.formats import Format, FormatOption, OutputOption, rendered, talk, write
 from adverify.cli.options import (
     Count,
     Exclude,
@@ -38,6 +40,8 @@ def check(
     exclude: Exclude = None,
     time_limit: TimeLimit = 5.0,
     fail_fast: Annotated[bool, typer.Option("--fail-fast", help="Stop at the first op that is wrong.")] = False,
+    format: FormatOption = Format.TEXT,
+    output: OutputOption = None,
 ) -> None:
     """Verify that each op's backward gives the gradient of its forward, and keeps the rest of the contract.
 
@@ -52,7 +56,7 @@ def check(
     **Exit codes**: 0 all verified; 1 an op is wrong, or crashed; 2 the command, or what it names, is wrong; 3 too
     little could be decided about an op; 130 interrupted.
     """
-    project, where = Project(), console()
+    project, where = Project(), talk(format, output)
     project.storage.prepare()
     plan = Plan(
         seed=any_seed() if seed is None else seed,
@@ -65,6 +69,12 @@ def check(
         ops = ops_meant(project, targets or [], keyword, running)
         answers, interrupted = _checked(ops, plan, running, project, where, fail_fast)
     _say_how_it_ended(where, answers, plan)
+    document = project.keep_run((a.record for a in answers), plan, command="check", interrupted=interrupted)
+    if format is not Format.TEXT:
+        write(rendered(document, format), output)
+    elif output is not None:
+        _say_how_it_ended(Console(file=(text := io.StringIO()), soft_wrap=True), answers, plan)
+        write(text.getvalue(), output)
     raise typer.Exit(_code(answers, interrupted))
 
 
@@ -72,17 +82,21 @@ def _checked(
     ops: Sequence[Target], plan: Plan, running: Processes, project: Project, where: Console, fail_fast: bool
 ) -> tuple[list[Answer], bool]:
     """Check ops, print a line for each, and keep what is found; give the answers, and whether Ctrl-C came between."""
-    answers: list[Answer] = []
+    answers: dict[Target, Answer] = {}
     try:
-        for _, answer in asked(verified, ops, plan, running, where):
-            answers.append(answer)
+        for op, answer in asked(verified, ops, plan, running, where):
+            answers[op] = answer
             project.keep(answer)
-            where.print(line(answer))
+            where.print(line(str(op), answer.record))
             if fail_fast and exit_code([answer.outcome]) is ExitCode.WRONG:
                 break
     except KeyboardInterrupt:
-        return answers, True
-    return answers, False
+        return _in_order(answers, ops), True
+    return _in_order(answers, ops), False
+
+
+def _in_order(answers: dict[Target, Answer], ops: Sequence[Target]) -> list[Answer]:
+    return [answers[op] for op in ops if op in answers]
 
 
 def _say_how_it_ended(where: Console, answers: Sequence[Answer], plan: Plan) -> None:
@@ -92,7 +106,7 @@ def _say_how_it_ended(where: Console, answers: Sequence[Answer], plan: Plan) -> 
             where.rule(style="dim")
             where.print(answer.text)
     where.rule(style="dim")
-    where.print(f"{summary(answers)} (seed {plan.seed})")
+    where.print(f"{summary(a.record for a in answers)} (seed {plan.seed})")
 
 
 def _code(answers: Sequence[Answer], interrupted: bool) -> ExitCode:

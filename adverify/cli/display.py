@@ -10,7 +10,8 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.text import Text
 
-from adverify.verification import Answer, Outcome
+from adverify import schema
+from adverify.verification import Outcome
 
 STYLES = {
     Outcome.VERIFIED: "green",
@@ -36,18 +37,35 @@ def complain(text: str) -> None:
     console(stderr=True).print(Text(text, style="red" if text.startswith("error") else "yellow"))
 
 
-def line(answer: Answer) -> Text:
-    """Say in a line what came out for an op, under the name with which it can be asked for again."""
-    said = answer.record["headline"].removeprefix(f"{answer.record['name']}: ")
-    took = f" ({answer.record['seconds']:.1f} s)"
-    return Text.assemble((f"{answer.op}", "bold"), ": ", (said, STYLES[answer.outcome]), (took, "dim"))
+def line(name: str, record: schema.Report) -> Text:
+    """Say in a line what came out for an op."""
+    said = record["headline"].removeprefix(f"{record['name']}: ")
+    took = f" ({float(record['seconds']):.1f} s)"
+    return Text.assemble((name, "bold"), ": ", (said, STYLES[Outcome(record["status"])]), (took, "dim"))
 
 
-def summary(answers: Iterable[Answer]) -> str:
-    """Count the outcomes."""
-    counts = Counter(a.outcome for a in answers)
-    total = counts.total()
-    return f"{total} op{'s' * (total != 1)}: " + ", ".join(f"{counts[o]} {SUMMARY[o]}" for o in Outcome if counts[o])
+def summary(records: Iterable[schema.Report]) -> str:
+    """Count the outcomes.
+
+    Examples
+    --------
+    >>> summary([])
+    '0 ops'
+    """
+    counts = Counter(Outcome(r["status"]) for r in records)
+    kinds = [f"{counts[o]} {SUMMARY[o]}" for o in Outcome if counts[o]]
+    return ": ".join(filter(None, (counted(counts.total(), "op"), ", ".join(kinds))))
+
+
+def counted(number: int, what: str) -> str:
+    """Write a number of things.
+
+    Examples
+    --------
+    >>> counted(1, "op"), counted(1200, "case")
+    ('1 op', '1,200 cases')
+    """
+    return f"{number:,} {what}{'s' * (number != 1)}"
 
 
 @contextlib.contextmanager

@@ -12,7 +12,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from adverify.cli.display import console, progress
+from adverify.cli.display import console, counted, progress
 from adverify.cli.exit_codes import ExitCode, exit_code
 from adverify.cli.options import (
     Count,
@@ -76,7 +76,7 @@ class Tally:
         undecided = sum(a.record["undecided"] for a in self.answers.values())
         failing = sum(exit_code([a.outcome]) is ExitCode.WRONG for a in self.answers.values())
         rate = cases / max(time.monotonic() - self.started, 1e-9)
-        return f"{cases:,} cases ({rate:,.0f} per second), {undecided:,} undecided, {failing} wrong"
+        return f"{counted(cases, 'case')} ({rate:,.0f} per second), {undecided:,} undecided, {failing} wrong"
 
 
 WORST = (Outcome.VIOLATED, Outcome.CRASHED, Outcome.VERIFIED, Outcome.UNDECIDED)
@@ -119,6 +119,7 @@ def fuzz(
         ops = ops_meant(project, targets or [], keyword, running)
         tally = _fuzzed(ops, plan, lasting, running, project, where)
     _say_how_it_ended(ops, tally, plan, where)
+    project.keep_run((a.record for a in tally.answers.values()), plan, command="fuzz", rounds=tally.rounds)
     untried = [Outcome.UNDECIDED] * (len(ops) - len(tally.answers))
     raise typer.Exit(exit_code([*(a.outcome for a in tally.answers.values()), *untried]))
 
@@ -163,4 +164,4 @@ def _say_how_it_ended(ops: Sequence[Target], tally: Tally, plan: Plan, where: Co
     if untried := [op.name for op in ops if op not in tally.answers]:
         where.print(f"not tried: {', '.join(untried)}", style="yellow")
     where.rule(style="dim")
-    where.print(f"{len(ops)} ops, {tally.rounds} rounds: {tally} (seed {plan.seed})")
+    where.print(f"{counted(len(ops), 'op')}, {counted(tally.rounds, 'round')}: {tally} (seed {plan.seed})")

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import typer
 
+from adverify import schema
 from adverify.cli.display import complain
+from adverify.record import to_document
 from adverify.replay import to_store
 from adverify.runner import Lost, Processes
 from adverify.storage import Storage
 from adverify.targets import Target, TargetError, listed, ops_of, parse
-from adverify.verification import Answer
+from adverify.verification import Answer, Plan
 
 IMPORT_SECONDS = 300.0
 
@@ -35,6 +38,13 @@ class Project:
         """Store the failures of an op."""
         for failure in to_store(self.address(answer.op), answer.record):
             self.storage.keep_failure(failure)
+
+    def keep_run(self, records: Iterable[schema.Report], plan: Plan, **settings: Any) -> schema.Document:
+        """Store what a run came to, and give the document."""
+        used = {name: value for name, value in asdict(plan).items() if name != "directory"}
+        document = to_document(records, settings={**settings, **used})
+        self.storage.keep_run(document)
+        return document
 
     def address(self, op: Target) -> str:
         """Name an op as one does in the root."""

@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.text import Text
 
 from adverify.cli.asking import asked
-from adverify.cli.display import STYLES, console
+from adverify.cli.display import STYLES, console, counted
 from adverify.cli.exit_codes import ExitCode, exit_code
 from adverify.cli.options import Count, TimeLimit, number_of
 from adverify.cli.project import Project
@@ -68,7 +68,7 @@ def replay(
             if forget and (outcome is Outcome.VERIFIED or said.startswith(GONE)):
                 project.storage.forget(failure.path)
     failing = sum(exit_code([o]) is ExitCode.WRONG for o in outcomes)
-    where.print(f"{len(stored)} stored failure{'s' * (len(stored) != 1)}: {failing} still there")
+    where.print(f"{counted(len(stored), 'stored failure')}, {failing} still there")
     raise typer.Exit(exit_code(outcomes) if outcomes else ExitCode.VERIFIED)
 
 
