@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib
-from enum import Enum
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -16,7 +16,7 @@ from adverify.cli.project import refuse
 from adverify.record import dumps
 
 
-class Format(str, Enum):
+class Format(StrEnum):
     """How a run is written."""
 
     TEXT = "text"
@@ -30,8 +30,8 @@ FormatOption = Annotated[
     Format,
     typer.Option(
         "--format",
-        help="text: for people; json: everything, for programs; html: a page; sarif: for code scanning; github: annotations "
-        "in a workflow.",
+        help="text: for people; json: everything, for programs; html: a page; sarif: for code scanning; github: for the "
+        "log of a workflow.",
     ),
 ]
 OutputOption = Annotated[

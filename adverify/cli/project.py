@@ -54,8 +54,8 @@ class Project:
 
 
 def root_of(directory: Path) -> Path:
-    """Find the project that a directory belongs to."""
-    return directory
+    """Find the directory of the project that a directory belongs to: the nearest with a pyproject.toml, or itself."""
+    return next((d for d in (directory, *directory.parents) if (d / "pyproject.toml").is_file()), directory)
 
 
 def ops_meant(project: Project, texts: Sequence[str], keyword: str, processes: Processes) -> list[Target]:

@@ -60,7 +60,7 @@ def _run(name: str | None) -> schema.Document:
         try:
             return loads(Path(name).read_bytes())
         except Unreadable as error:
-            refuse(f"{name} is no run: {error}")
+            refuse(f"{name}: {error}")
     runs = {path.stem: document for path, document in Project().storage.runs()}
     found = [stem for stem in runs if name is None or stem.startswith(name)]
     if not runs:
