@@ -10,11 +10,12 @@ from __future__ import annotations
 import importlib
 import pkgutil
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 
-from adverify.diagnosis.base import Mistake, faults, kinds, mistakes
+from adverify.diagnosis.base import GRADIENT, Mistake, faults_of, kinds, mistakes_of
 from adverify.diagnosis.witness import Witness, gather
 from adverify.report import Diagnosis, Failure
 
@@ -38,26 +39,30 @@ def diagnose(failure: Failure) -> tuple[Diagnosis, ...]:
     tuple of Diagnosis
     """
     started = time.monotonic()
+    with np.errstate(all="ignore"):
+        if failure.verdict.exception is None and failure.property in GRADIENT:
+            return _mistakes(failure, started) or _faults(failure)
+        return _faults(failure) or _mistakes(failure, started)
+
+
+def _said(explain: Callable[..., str], *about: Any) -> str:
+    """Ask one kind of mistake; the op, which is called again, may do anything, and then this kind is not named."""
     try:
-        with np.errstate(all="ignore"):
-            found = _faults(failure)
-            if found or failure.verdict.exception is not None:
-                return found
-            return _mistakes(failure, started)
-    except Exception:  # the op may do anything when it is called again, and a failure without a diagnosis is one still
-        return ()
+        return explain(*about)
+    except Exception:
+        return ""
 
 
 def _faults(failure: Failure) -> tuple[Diagnosis, ...]:
-    for fault in faults(failure.property):
-        text = fault.explain(failure)
+    for fault in faults_of(failure.property):
+        text = _said(fault.explain, failure)
         if text:
             return (Diagnosis(fault.kind, text),)
     return ()
 
 
 def _mistakes(failure: Failure, started: float) -> tuple[Diagnosis, ...]:
-    candidates = mistakes(failure.property)
+    candidates = mistakes_of(failure.property)
     if not candidates:
         return ()
     witnesses = gather(failure.case, started + MEASURING_SECONDS)
@@ -73,18 +78,25 @@ def _mistakes(failure: Failure, started: float) -> tuple[Diagnosis, ...]:
 def _explained(
     candidates: Sequence[Mistake], witnesses: Sequence[Witness], i: int, until: float
 ) -> tuple[Mistake, str] | None:
-    """Find the simplest mistake that fits all witnesses; else those of the falsifying example's ranks alone."""
-    own = [w for w in witnesses if _ranks(w) == _ranks(witnesses[0])] if witnesses else []
-    for some in (witnesses, own) if len(own) < len(witnesses) else (witnesses,):
+    """Find the simplest mistake that fits all witnesses; else those of some ranks, the falsifying example's first."""
+    ranks = list(dict.fromkeys(_ranks(w) for w in witnesses))
+    groups = [[w for w in witnesses if _ranks(w) == r] for r in ranks]
+    for some in [list(witnesses), *(groups if len(groups) > 1 else [])]:
         if sum(int(w.wrong(i).any()) for w in some) < 2:
             continue
+        which = "" if len(some) == len(witnesses) else f", for {_in_words(some[0])}"
         for mistake in candidates:
             if time.monotonic() > until:
                 return None
-            text = mistake.explain(some, i)
+            text = _said(mistake.explain, some, i)
             if text:
-                return mistake, text
+                return mistake, text + which
     return None
+
+
+def _in_words(witness: Witness) -> str:
+    """Say how many axes the inputs have."""
+    return " and ".join(f"{a.ndim}-d {n}" for n, a in zip(witness.case.names, witness.arrays, strict=True))
 
 
 def _ranks(witness: Witness) -> tuple[int, ...]:

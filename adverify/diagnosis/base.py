@@ -43,6 +43,7 @@ class Fault(ABC):
     """One kind of fault of an op as a whole, that a property's failure shows by itself or by asking the op again."""
 
     kind: ClassVar[str] = ""
+    complexity: ClassVar[int] = 0
     properties: ClassVar[tuple[str, ...]] = ()
 
     @abstractmethod
@@ -58,14 +59,14 @@ _MISTAKES: list[Mistake] = []
 _FAULTS: list[Fault] = []
 
 
-def mistakes(property: str) -> list[Mistake]:
+def mistakes_of(property: str) -> list[Mistake]:
     """Give the mistakes that may explain a property's failure, the simplest first."""
     return sorted((m for m in _MISTAKES if property in m.properties), key=lambda m: m.complexity)
 
 
-def faults(property: str) -> list[Fault]:
-    """Give the faults that may explain a property's failure."""
-    return [f for f in _FAULTS if property in f.properties]
+def faults_of(property: str) -> list[Fault]:
+    """Give the faults that may explain a property's failure, the simplest first."""
+    return sorted((f for f in _FAULTS if property in f.properties), key=lambda f: f.complexity)
 
 
 def kinds() -> set[str]:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -14,7 +15,7 @@ from adverify.case import Case, flat, unflat
 from adverify.evaluation import Evaluator
 from adverify.properties.gradient import _is_lopsided, room_of
 from adverify.strategies.cases import ordinary
-from adverify.strategies.values import MATRICES
+from adverify.strategies.values import MATRICES, Regime, structured
 from adverify.subject import Arrays, BackwardRaised, Rejected
 
 RELATIVE = 3e-7
@@ -25,6 +26,12 @@ CLEARLY = 10
 
 SHARP = 1e-4
 """An error bar above this share of the gradient's size tells nothing."""
+
+KNOWN = 0.7
+"""Of a gradient's elements, so many have to be known for it to tell anything."""
+
+RUNGS = 20
+"""Of the oracle's ladder: down to steps that tell a kink nearby."""
 
 ELEMENTS = 40
 SHAPES, OTHER_RANKS, SEEDS = 4, 3, 2
@@ -83,7 +90,19 @@ class Witness:
 
     def fits(self, i: int, gradient: np.ndarray | None) -> bool:
         """Whether `gradient` may be the true one of input `i`."""
-        return gradient is not None and bool(self.agrees(i, gradient).all()) and gradient.shape == self.arrays[i].shape
+        if gradient is None or gradient.shape != self.arrays[i].shape or not self.agrees(i, gradient).all():
+            return False
+        return bool(np.isfinite(self.expected[i]).mean() >= KNOWN) if gradient.size else True
+
+    def is_times(self, i: int, factor: np.ndarray | float) -> bool:
+        """Whether what backward gives is `factor` times the true gradient of input `i`."""
+        expected, actual = self.expected[i], self.actual[i]
+        known = np.isfinite(expected)
+        if known.size and known.mean() < KNOWN:
+            return False
+        bar = self.bar[i] * np.abs(factor) + RELATIVE * np.abs(actual)
+        fits = (np.abs(actual - expected * factor) <= bar) | ~(np.isfinite(actual) | np.isfinite(factor))
+        return bool(fits[known].all())
 
     def wrong(self, i: int) -> np.ndarray:
         """Tell where what backward gives is not the true gradient."""
@@ -121,29 +140,44 @@ def _mirrored(case: Case) -> tuple[bool, ...]:
 def measured(case: Case) -> Witness | None:
     """Measure the gradient at a case; None if backward gives none of the right shape, or forward does not take it."""
     try:
-        if any(np.shape(g) != a.shape for g, a in zip(case.vjp, case.arrays, strict=True)) or not case.arrays:
+        if any(np.shape(g) != a.shape for g, a in zip(case.vjp, case.arrays, strict=True)):
             return None
+        size = float(max((np.abs(v).max(initial=0.0) for v in case.vjp), default=0.0))
+        return Witness(case, *true_gradient(case, _mirrored(case), size if np.isfinite(size) else 0.0))
     except (Rejected, BackwardRaised):
         return None
+
+
+def true_gradient(case: Case, mirrored: Sequence[bool] = (), usual: float = 0.0) -> tuple[Arrays, Arrays]:
+    """Measure the gradient of each input, NaN where that fails, and its error bar.
+
+    Parameters
+    ----------
+    case : Case
+    mirrored : sequence of bool
+        Which inputs are changed along symmetric matrices only. Default: none.
+    usual : float
+        How large gradients are, if they may vanish at the case.
+    """
     x, g = flat(case.arrays), flat(case.cotangents)
     if not x.size:
-        return Witness(case, case.arrays, case.arrays)
+        return case.arrays, case.arrays
+    sizes = [a.size for a in case.arrays]
     room = flat(tuple(room_of(a, d) for a, d in zip(case.arrays, case.sampling.domains, strict=True)))
-    mirror = flat(tuple(_mirror(a.shape, m) for a, m in zip(case.arrays, _mirrored(case), strict=True)))
-    starts = np.repeat(np.cumsum([0, *(a.size for a in case.arrays)])[:-1], [a.size for a in case.arrays])
-    partner = starts + mirror.astype(int)
+    mirror = [_mirror(a.shape, m) for a, m in zip(case.arrays, mirrored or [False] * len(sizes), strict=True)]
+    partner = np.repeat(np.cumsum([0, *sizes])[:-1], sizes) + flat(tuple(mirror)).astype(int)
     step, rows = np.minimum(room, room[partner]), np.arange(x.size)
     directions = np.zeros((x.size, x.size))
     directions[rows, rows] = directions[rows, partner] = step
     evaluate = Evaluator(case.subject, case.arrays, case.outputs, case.sampling.memory)
-    estimate = oracle.screen(oracle.sample(evaluate, x, g, directions, oracle.SCREEN_RUNGS))
+    estimate = oracle.screen(oracle.sample(evaluate, x, g, directions, RUNGS))
     share = np.where(partner == rows, 1.0, 2.0) * step
     with np.errstate(all="ignore"):
         value, error = estimate.value / share, estimate.error / share
-        size = float(np.nanmax(np.abs(value), initial=0.0))
+        size = float(np.abs(value[np.isfinite(value)]).max(initial=usual))
         bar = CLEARLY * error + RELATIVE * np.abs(value) + 1e-11 * size
         value = np.where(bar <= SHARP * np.maximum(np.abs(value), 1e-3 * size) + 1e-300, value, np.nan)
-    return Witness(case, unflat(value, case.arrays), unflat(bar, case.arrays))
+    return unflat(value, case.arrays), unflat(bar, case.arrays)
 
 
 def _mirror(shape: tuple[int, ...], mirrored: bool) -> np.ndarray:
@@ -152,18 +186,37 @@ def _mirror(shape: tuple[int, ...], mirrored: bool) -> np.ndarray:
 
 
 def gather(case: Case, until: float) -> list[Witness]:
-    """Measure the case itself and other ordinary inputs, as many as there is time for; those of its ranks first."""
-    found = [w for w in [measured(case)] if w is not None]
-    for other in _others(case):
+    """Measure the case itself and other ordinary inputs, as many as there is time for; those of its ranks first.
+
+    Where backward gives NaN or infinity at the case, nothing but that is to be learnt from it.
+    """
+    found = [w for w in [measured(case)] if w is not None and _tells(w) and all(np.isfinite(v).all() for v in w.actual)]
+    for other in itertools.chain(_beside(case), alternatives(case)):
         if time.monotonic() > until:
             break
         witness = measured(other)
-        if witness is not None:
+        if witness is not None and _tells(witness):
             found.append(witness)
     return found
 
 
-def _others(case: Case) -> Iterator[Case]:
+def _tells(w: Witness) -> bool:
+    return all(a.size for a in (*w.arrays, *w.cotangents))
+
+
+def _beside(case: Case) -> Iterator[Case]:
+    """Give cases a little way off: what is wrong in a small region only is wrong there as well."""
+    for k in range(SEEDS):
+        rng = np.random.default_rng([case.seed, 12, k])
+        arrays = tuple(
+            structured(np.where(d.holds(a * (1 + s)), a * (1 + s), a), d, Regime.ORDINARY)
+            for a, d in zip(case.arrays, case.sampling.domains, strict=True)
+            for s in [rng.uniform(-0.04, 0.04, a.shape)]
+        )
+        yield replace(case.at(arrays), seed=case.seed + 1 + k)
+
+
+def alternatives(case: Case) -> Iterator[Case]:
     """Give cases of the same ranks as a case, in shapes that tell most, then of a few other ranks."""
     own = tuple(a.ndim for a in case.arrays)
     if case.sampling.given:
@@ -172,7 +225,7 @@ def _others(case: Case) -> Iterator[Case]:
     groups: dict[tuple[int, ...], list[tuple[tuple[int, ...], ...]]] = {}
     for shapes in case.sampling.telling:
         groups.setdefault(tuple(len(s) for s in shapes), []).append(shapes)
-    ranks = sorted(groups, key=lambda r: (r != own, -sum(r)))[: 1 + OTHER_RANKS]
+    ranks = sorted(groups, key=lambda r: (r != own, abs(sum(r) - 2 * len(r)), r))[: 1 + OTHER_RANKS]
     for rank in ranks:
         for shapes in _telling(groups[rank])[: SHAPES if rank == own else 2]:
             for k in range(SEEDS):
@@ -193,6 +246,3 @@ def _telling(shapes: Sequence[tuple[tuple[int, ...], ...]]) -> list[tuple[tuple[
     unlike = sorted((s for s in shapes if s not in alike), key=worth)
     both = [s for pair in zip(alike, unlike, strict=False) for s in pair]
     return [*both, *alike[len(both) // 2 :], *unlike[len(both) // 2 :]]
-
-
-Transform = Callable[[np.ndarray], np.ndarray]
