@@ -14,6 +14,7 @@ import numpy as np
 from hypothesis import strategies as st
 
 from adverify.case import Case
+from adverify.diagnosis import diagnose
 from adverify.domains import Domain
 from adverify.inference import infer
 from adverify.isolation import OutOfTime, Watch, isolated
@@ -254,7 +255,8 @@ def _note(report: Report, asked: Property, case: Case, verdict: Verdict) -> None
     report.verdicts[asked.name] = Counter([verdict.status.value])
     report.coverage.add(case.arrays)
     if verdict.status is Status.VIOLATED:
-        report.failures.append(Failure(asked.name, asked.rule, case, verdict))
+        failure = Failure(asked.name, asked.rule, case, verdict)
+        report.failures.append(dataclasses.replace(failure, diagnoses=diagnose(failure)))
     elif verdict.status is Status.UNDECIDED:
         report.undecided = 1
         report.reasons[verdict.reason] += 1

@@ -30,8 +30,8 @@ FormatOption = Annotated[
     Format,
     typer.Option(
         "--format",
-        help="text: for people; json: everything, for programs; html: a page; sarif: for code scanning; github: for the "
-        "log of a workflow.",
+        help="text: for people; json: everything, for programs; html: a page; sarif: for code scanning; github: for "
+        "the log of a workflow.",
     ),
 ]
 OutputOption = Annotated[
