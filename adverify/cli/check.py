@@ -12,7 +12,7 @@ from rich.console import Console
 from adverify.cli.asking import asked
 from adverify.cli.display import line, summary
 from adverify.cli.exit_codes import ExitCode, exit_code
-from adverify.cli.formats import Format, FormatOption, OutputOption, rendered, talk, write
+from adverify.cli.formats import Format, FormatOption, OutputOption, refuse_unwritable, rendered, talk, write
 from adverify.cli.options import (
     Count,
     Exclude,
@@ -57,6 +57,7 @@ def check(
     little could be decided about an op; 130 interrupted.
     """
     project, where = Project(), talk(format, output)
+    refuse_unwritable(output)
     project.storage.prepare()
     plan = Plan(
         seed=any_seed() if seed is None else seed,

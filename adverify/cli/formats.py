@@ -47,6 +47,16 @@ OutputOption = Annotated[
 ]
 
 
+def refuse_unwritable(output: Path | None) -> None:
+    """Say so at the start, rather than after a long run, if a file could not be written."""
+    if output is None:
+        return
+    if not output.parent.is_dir():
+        refuse(f"{output} cannot be written: there is no directory {output.parent}")
+    if output.is_dir():
+        refuse(f"{output} cannot be written: it is a directory")
+
+
 def rendered(document: schema.Document, format: Format) -> str:
     """Write a run in a format."""
     if format is Format.JSON:
@@ -63,8 +73,5 @@ def write(text: str, output: Path | None) -> None:
     """Write to a file, or to the standard output."""
     if output is None:
         typer.echo(text, nl=not text.endswith("\n"))
-        return
-    try:
+    else:
         output.write_text(text if text.endswith("\n") else f"{text}\n", encoding="utf-8")
-    except OSError as error:
-        refuse(f"{output} could not be written: {error.strerror}")

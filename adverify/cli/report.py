@@ -9,7 +9,7 @@ import typer
 
 from adverify import schema
 from adverify.cli.display import console, line, summary
-from adverify.cli.formats import Format, FormatOption, OutputOption, rendered, write
+from adverify.cli.formats import Format, FormatOption, OutputOption, refuse_unwritable, rendered, write
 from adverify.cli.project import Project, refuse
 from adverify.record import Unreadable, loads
 from adverify.targets import listed
@@ -44,6 +44,7 @@ def report(
 
     **Exit codes**: 0; 2 there is no such run.
     """
+    refuse_unwritable(output)
     document = _run(run)
     if format is not Format.TEXT:
         write(rendered(document, format), output)
