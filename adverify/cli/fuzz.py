@@ -94,7 +94,7 @@ def fuzz(
     exclude: Exclude = None,
     time_limit: TimeLimit = 5.0,
 ) -> None:
-    """Check ops again and again, each time with another seed until time is up or something fails.
+    """Check ops again and again, each time with another seed, until time is up or something fails.
 
     Ctrl-C ends it early, with the report of what was done.
 
