@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import itertools
+import re
 from importlib.resources import files
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -12,7 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from adverify import schema
-from adverify.record import array_of, number_of
+from adverify.record import array_of, number_of, text
 from adverify.renderers import MissingExtra, relative
 
 try:
@@ -29,7 +30,7 @@ MOST_ELEMENTS = 12
 """Wrong elements that are listed."""
 EDGES = (-100, -30, *range(-10, 11), 30, 100)
 """Decades at which a bar of the magnitudes begins; comparable from op to op."""
-LABELS = {-30: "1e-30", -10: "1e-10", -5: "1e-5", 0: "1", 5: "1e5", 10: "1e10", 100: "1e100"}
+LABELS = {-10: "1e-10", -5: "1e-5", 0: "1", 5: "1e5", 10: "1e10"}
 
 
 def render(document: schema.Document, root: Path) -> str:
@@ -50,6 +51,7 @@ def _environment(root: Path) -> jinja2.Environment:
         loader=jinja2.FunctionLoader(_read),
         autoescape=True,
         undefined=jinja2.StrictUndefined,
+        finalize=_visible,
         trim_blocks=True,
         lstrip_blocks=True,
     )
@@ -63,7 +65,9 @@ def _environment(root: Path) -> jinja2.Environment:
     environment.filters |= {
         "number": _number,
         "count": "{:,}".format,
-        "seconds": lambda s: f"{number_of(s):.3g} s",
+        "cut": text,
+        "bar": lambda written: f"{number_of(written):.1g}",
+        "seconds": lambda s: f"{number_of(s):,.1f} s",
         "place": lambda place: f"{relative(place, root) or place['file']}:{place['line']}",
         "shapes": _shapes,
         "data_uri": lambda svg: f"data:image/svg+xml;base64,{base64.b64encode(svg.encode()).decode()}",
@@ -74,6 +78,13 @@ def _environment(root: Path) -> jinja2.Environment:
 
 def _read(name: str) -> str:
     return files("adverify").joinpath("page", name).read_text(encoding="utf-8")
+
+
+def _visible(value: Any) -> Any:
+    """Show the characters that a page cannot hold by their numbers."""
+    if type(value) is not str:
+        return value
+    return re.sub(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]", lambda c: f"\\x{ord(c[0]):02x}", value)
 
 
 def _drawn(picture: Picture) -> Any:
@@ -92,7 +103,7 @@ def _shapes(shapes: list[list[int]]) -> str:
 class Element(NamedTuple):
     """One element of an array that is wrong."""
 
-    index: str
+    place: str
     expected: str
     error: str
     actual: str
@@ -100,7 +111,7 @@ class Element(NamedTuple):
 
 def _elements(evidence: schema.Evidence) -> list[Element]:
     """List the elements that are wrong, the first of them; none if the arrays are not alike in shape."""
-    if evidence["expected"]["shape"] != evidence["actual"]["shape"] or evidence["wrong"]["dtype"] != "bool":
+    if not evidence["expected"]["shape"] == evidence["actual"]["shape"] == evidence["wrong"]["shape"]:
         return []
     expected, actual, error, wrong = (array_of(evidence[k]) for k in ("expected", "actual", "error", "wrong"))
     starts = [start for start, _ in evidence["wrong"]["window"] or [(0, 0)] * wrong.ndim]
@@ -126,7 +137,7 @@ class Bar(NamedTuple):
     """One bar of a histogram; its height is a share of the highest, on a logarithmic scale."""
 
     words: str
-    count: int
+    elements: int
     height: float
     label: str
 
