@@ -170,7 +170,7 @@ def _most_wrong(question: Question) -> tuple[np.ndarray, Finding]:
     def wrongness(i: int) -> tuple[bool, float, int]:
         expected, claimed = findings[i].expected, question.along[i]
         share = abs(claimed - expected) / max(abs(claimed), abs(expected), 1e-300)
-        moved = np.count_nonzero(question.directions[i])
+        moved = int(np.count_nonzero(question.directions[i]))
         return findings[i].status is Status.VIOLATED, round(float(np.nan_to_num(share, nan=2.0)), 3), -moved
 
     worst = max(range(len(findings)), key=wrongness)
