@@ -15,7 +15,7 @@ import numpy as np
 from adverify import oracle
 from adverify.cross_examination import stacked, views
 from adverify.oracle import EPS, Estimate
-from adverify.question import RELATIVE_FLOOR, Finding, Question
+from adverify.question import RELATIVE_FLOOR, Finding, Question, sampled
 from adverify.verdict import Status
 
 RESOLUTION = 1e-6
@@ -30,7 +30,7 @@ CLEARLY = 10
 
 def judge(questions: Sequence[Question]) -> list[list[Finding]]:
     """Answer every question along each of its directions, sharing SciPy calls among all."""
-    samples = [q.sample(q.directions, oracle.SCREEN_RUNGS) for q in questions]
+    samples = sampled([(q, q.directions) for q in questions], oracle.SCREEN_RUNGS)
     estimate = oracle.screen(stacked(samples))
     bounds = np.cumsum([0] + [len(q.directions) for q in questions])
     parts = [slice(a, b) for a, b in itertools.pairwise(bounds)]

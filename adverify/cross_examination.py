@@ -10,7 +10,7 @@ import numpy as np
 from adverify import oracle
 from adverify.excuses import Ray
 from adverify.oracle import EPS, Plateau
-from adverify.question import RELATIVE_FLOOR, Finding, Question
+from adverify.question import RELATIVE_FLOOR, Finding, Question, sampled
 from adverify.verdict import Status
 
 ROUNDED = 2e-5
@@ -31,11 +31,11 @@ def stacked(samples: Sequence[oracle.Samples]) -> oracle.Samples:
 
 def views(asked: Sequence[tuple[Question, np.ndarray]]) -> Iterator[list[View]]:
     """Look along the directions of each question, given by their numbers, on the full ladder."""
-    sampled = [q.sample(q.directions[rows], oracle.FULL_RUNGS) for q, rows in asked]
-    together = stacked(sampled)
+    ladders = sampled([(q, q.directions[rows]) for q, rows in asked], oracle.FULL_RUNGS)
+    together = stacked(ladders)
     slopes = {0: oracle.central(together), 1: oracle.one_sided(together, 1), -1: oracle.one_sided(together, -1)}
     start = 0
-    for (q, rows), samples in zip(asked, sampled, strict=True):
+    for (q, rows), samples in zip(asked, ladders, strict=True):
         own = {side: d[start : start + rows.size] for side, d in slopes.items()}
         start += rows.size
         yield _views_of(q, rows, samples, own)

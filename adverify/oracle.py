@@ -73,15 +73,35 @@ def sample(
     resolution : float
         Steps below this share of an element are left out: forward does not see them.
     """
-    shape = (len(directions), 2, rungs)
-    if not len(directions):
-        return Samples(np.zeros(shape), np.zeros(shape), np.zeros((0, g.size), bool))
+    outputs = evaluate(points_along(x, directions, rungs)) if len(directions) else np.zeros((0, g.size))
+    return samples_of(outputs, evaluate(x[None])[0], x, g, directions, rungs, resolution)
+
+
+def points_along(x: np.ndarray, directions: np.ndarray, rungs: int) -> np.ndarray:
+    """Give the points at which phi is sampled, as rows: for each direction those at +t, then those at -t."""
     t = 2.0 ** -np.arange(rungs)
     steps = np.concatenate([t, -t])
     points = x + directions[:, None, :] * steps[:, None]
-    outputs = evaluate(points.reshape(-1, x.size)).reshape(len(directions), 2 * rungs, -1)
+    return points.reshape(len(directions) * 2 * rungs, x.size)
+
+
+def samples_of(
+    outputs: np.ndarray,
+    at_x: np.ndarray,
+    x: np.ndarray,
+    g: np.ndarray,
+    directions: np.ndarray,
+    rungs: int,
+    resolution: float,
+) -> Samples:
+    """Make samples of what forward gave at `points_along`, and at the point itself."""
+    shape = (len(directions), 2, rungs)
+    if not len(directions):
+        return Samples(np.zeros(shape), np.zeros(shape), np.zeros((0, g.size), bool))
+    outputs = outputs.reshape(len(directions), 2 * rungs, g.size)
+    t = 2.0 ** -np.arange(rungs)
     with np.errstate(all="ignore"):
-        change = outputs - evaluate(x[None])[0]
+        change = outputs - at_x
         known = np.isfinite(change)
         moves = (known & (change != 0)).any(axis=1, keepdims=True)
         phi = np.where(moves, change, 0.0) @ g

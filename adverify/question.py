@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
 
 from adverify import oracle
-from adverify.oracle import EPS, Evaluate
+from adverify.evaluation import Evaluator, evaluate_together
+from adverify.oracle import EPS
 from adverify.verdict import Status
 
 RELATIVE_FLOOR = 2e-7
@@ -22,10 +23,10 @@ class Question:
 
     Attributes
     ----------
-    evaluate : callable
+    evaluate : Evaluator
         forward, on rows of flattened inputs.
-    x, g, v : ndarray, 1-D
-        The point, the cotangent, and the gradient that backward claims.
+    x, at_x, g, v : ndarray, 1-D
+        The point, the outputs there, the cotangent, and the gradient that backward claims.
     directions : ndarray, shape (directions, x.size)
     room : ndarray, shape (x.size,)
         How far each element may move.
@@ -45,8 +46,9 @@ class Question:
         Whether forward takes points one by one only: few directions are then looked at closely.
     """
 
-    evaluate: Evaluate
+    evaluate: Evaluator
     x: np.ndarray
+    at_x: np.ndarray
     g: np.ndarray
     v: np.ndarray
     directions: np.ndarray
@@ -63,12 +65,6 @@ class Question:
     def resolution(self) -> float:
         """The relative precision of forward: that of doubles, unless it rounds to less inside."""
         return max(EPS, 4 * self.noise / self.scale) if self.scale else EPS
-
-    @cached_property
-    def at_x(self) -> np.ndarray:
-        """The outputs at the point, flattened."""
-        at_x: np.ndarray = self.evaluate(self.x[None])[0]
-        return at_x
 
     @cached_property
     def beside(self) -> tuple[np.ndarray, np.ndarray]:
@@ -90,8 +86,21 @@ class Question:
             size: np.ndarray = np.where(self.directions == 0, 0.0, np.abs(self.directions * self.v)).sum(axis=1)
         return np.where(np.isfinite(size), size, 0.0)
 
-    def sample(self, directions: np.ndarray, rungs: int) -> oracle.Samples:
-        return oracle.sample(self.evaluate, self.x, self.g, directions, rungs, self.resolution)
+
+def sampled(asked: Sequence[tuple[Question, np.ndarray]], rungs: int) -> list[oracle.Samples]:
+    """Sample phi along directions of each question; those about the same op and shapes share a call of forward."""
+    points = [oracle.points_along(q.x, directions, rungs) for q, directions in asked]
+    families: dict[Hashable, list[int]] = {}
+    for i, (q, _) in enumerate(asked):
+        families.setdefault(q.evaluate.family, []).append(i)
+    outputs: dict[int, np.ndarray] = {}
+    for members in families.values():
+        evaluators = [asked[i][0].evaluate for i in members]
+        outputs |= zip(members, evaluate_together(evaluators, [points[i] for i in members]), strict=True)
+    return [
+        oracle.samples_of(outputs[i], q.at_x, q.x, q.g, directions, rungs, q.resolution)
+        for i, (q, directions) in enumerate(asked)
+    ]
 
 
 @dataclass(frozen=True)

@@ -136,9 +136,10 @@ def question_of(case: Case) -> Question | None:
     corner = _is_special(x)
     ulps = np.array([1.0, 2.0, 3.0])[:, None] * np.spacing(np.abs(x)) * np.sign(x)
     directions = directions_of(case, x, v, room, corner)
-    return Question(evaluate, x, g, v, directions, room, case.sampling.scale, case.sampling.noise,
+    sampling, at_x = case.sampling, flat(case.outputs).astype(float)
+    return Question(evaluate, x, at_x, g, v, directions, room, sampling.scale, sampling.noise,
                     _around(evaluate.shapes), x + np.stack([ulps, -ulps]), backward, corner,
-                    case.sampling.memory.is_slow(evaluate.shapes))  # fmt: skip
+                    sampling.memory.is_slow(evaluate.shapes))  # fmt: skip
 
 
 def _is_unstable(case: Case) -> bool:
