@@ -9,8 +9,9 @@ import numpy as np
 
 from adverify import oracle
 from adverify.excuses import Ray
+from adverify.ladders import sampled
 from adverify.oracle import EPS, Plateau
-from adverify.question import RELATIVE_FLOOR, Finding, Question, sampled
+from adverify.question import RELATIVE_FLOOR, Finding, Question
 from adverify.verdict import Status
 
 ROUNDED = 2e-5
@@ -31,7 +32,7 @@ def stacked(samples: Sequence[oracle.Samples]) -> oracle.Samples:
 
 def views(asked: Sequence[tuple[Question, np.ndarray]]) -> Iterator[list[View]]:
     """Look along the directions of each question, given by their numbers, on the full ladder."""
-    ladders = sampled([(q, q.directions[rows]) for q, rows in asked], oracle.FULL_RUNGS)
+    ladders = sampled([(q, q.directions(rows)) for q, rows in asked], oracle.FULL_RUNGS)
     together = stacked(ladders)
     slopes = {0: oracle.central(together), 1: oracle.one_sided(together, 1), -1: oracle.one_sided(together, -1)}
     start = 0
@@ -45,12 +46,12 @@ def _views_of(q: Question, rows: np.ndarray, samples: oracle.Samples, slopes: di
     levels = slopes[0].shape[1]
     rounding = np.maximum(samples.rounding[:, :levels], (_sensitivity(q, samples) + _inside(q, samples))[:, None])
     noise = 2 * oracle.amplification(0) * rounding * 2.0 ** np.arange(levels)
-    actual, terms = q.along, q.terms
+    actual, terms, directions = q.along, q.terms, q.directions(rows)
     seen = []
     for i, row in enumerate(rows):
         centre, right, left = (_candidates(slopes[s][i], rounding[i], samples, i, q.scale, s) for s in (0, 1, -1))
         seen.append(
-            View(q, q.directions[row], float(actual[row]), samples.phi[i], samples.moves[i], 4 * samples.rounding[i],
+            View(q, directions[i], float(actual[row]), samples.phi[i], samples.moves[i], 4 * samples.rounding[i],
                  float(terms[row]), centre, right, left, slopes[0][i], noise[i])
         )  # fmt: skip
     return seen

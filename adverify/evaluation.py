@@ -184,16 +184,12 @@ class Evaluator:
 
 
 def evaluate_together(evaluators: Sequence[Evaluator], points: Sequence[np.ndarray]) -> list[np.ndarray]:
-    """Evaluate the points of each Evaluator of one family: in one call if forward takes them so, one after the other
-    elsewhere."""
-    numbers = sum(p.size for p in points)
-    if len(evaluators) > 1 and numbers <= MOST_TOGETHER:
+    """Evaluate the points of each Evaluator of one family: in one call, or, where forward takes none, one by one."""
+    if len(evaluators) > 1 and sum(p.size for p in points) <= MOST_TOGETHER and len(points[0]):
         outputs = evaluators[0].stacked(np.concatenate(points), CHECKED + len(points))
         if outputs is not None:
             return np.split(outputs, np.cumsum([len(p) for p in points])[:-1])
-    return [
-        evaluate(p) if len(p) else np.zeros((0, evaluate.size)) for evaluate, p in zip(evaluators, points, strict=True)
-    ]
+    return [evaluate(p) for evaluate, p in zip(evaluators, points, strict=True)]
 
 
 def _refused_as_nan(outputs: np.ndarray) -> np.ndarray:

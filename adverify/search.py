@@ -34,8 +34,8 @@ BUDGET_SECONDS = 3.0
 """Of its own processor time: for a slow op fewer cases are judged; what was decided is in the report."""
 PATIENCE = 4.0
 """How many times as long it may take by the clock, on a busy machine or for an op that waits."""
-LEAST_SWEEPS = 3
-"""However few examples are asked for: every shape is to be met."""
+LEAST = 3
+"""However few examples are asked for: every shape and every kind of value is to be met."""
 SHARED = 3
 """Structures that are drawn together for the price of one example."""
 SPARSE = 24
@@ -96,7 +96,7 @@ class Search:
 
     def _round(self, subjects: Subjects, regime: Regime, sweep: bool) -> _Round:
         share = SHARE[regime, sweep]
-        examples = max(LEAST_SWEEPS if sweep else 1, round(self.max_examples * share / (1 if sweep else SHARED)))
+        examples = max(LEAST, round(self.max_examples * share / (1 if sweep else SHARED)))
         return _Round(subjects, regime, sweep, examples, BUDGET_SECONDS * share * max(1.0, self.max_examples / 100))
 
     def _look(self, asked: Sequence[Property], where: _Round) -> None:
