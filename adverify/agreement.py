@@ -26,8 +26,8 @@ RESOLUTION = 1e-6
 FIRST = 4
 """Directions that are looked at closely before the others: one that is wrong settles the question."""
 
-MOST = 64
-"""Directions of one question that are looked at closely."""
+MOST, MOST_NUMBERS = 64, 1_000_000
+"""Directions of one question that are looked at closely; of a large one as many as come to so many numbers."""
 
 CLEARLY = 10
 """How many error bars of the screen beside a wrong direction make another one wrong."""
@@ -76,15 +76,18 @@ def judge(questions: Sequence[Question]) -> list[Findings]:
     estimate = oracle.screen(stacked(screened(questions, oracle.SCREEN_RUNGS)))
     answers = _screened(questions, estimate)
     doubtful = [_by_disagreement(q, a) for q, a in zip(questions, answers, strict=True)]
-    _cross_examine([(q, a, rows[:FIRST]) for q, a, rows in zip(questions, answers, doubtful, strict=True)])
-    _cross_examine([
-        (q, a, rows[FIRST:MOST]) for q, a, rows in zip(questions, answers, doubtful, strict=True)
-        if not q.slow and not a.is_violated
-    ])  # fmt: skip
+    asked = list(zip(questions, answers, doubtful, strict=True))
+    _cross_examine([(q, a, rows[: min(FIRST, _most(q))]) for q, a, rows in asked])
+    _cross_examine([(q, a, rows[FIRST : _most(q)]) for q, a, rows in asked if not q.slow and not a.is_violated])
     for q, a in zip(questions, answers, strict=True):
         if a.is_violated:
             _accuse_others(q, a)
     return answers
+
+
+def _most(q: Question) -> int:
+    """How many directions of a question are looked at closely at most."""
+    return max(1, min(MOST, MOST_NUMBERS // max(1, q.x.size)))
 
 
 def _screened(questions: Sequence[Question], estimate: Estimate) -> list[Findings]:

@@ -14,8 +14,8 @@ from adverify.oracle import EPS
 from adverify.shapes import Shapes, elements
 from adverify.verdict import Status
 
-MOST_WAYS = 512
-"""In which a point is left; more than an input of a few hundred elements needs."""
+MOST_WAYS, MOST_NUMBERS = 512, 1_000_000
+"""In which a point is left: if it can be twice as many as elements, so that each is once in the middle of its ties."""
 
 RELATIVE_FLOOR = 2e-7
 """Below it nobody is accused: backward may be less exact than forward for honest reasons."""
@@ -130,9 +130,7 @@ def _around(shapes: Shapes) -> np.ndarray:
     """Leave a point in many ways; square matrices also nearly along their diagonals, where eigenvectors are axes."""
     rng = np.random.default_rng(0)
     n = elements(shapes)
-    many = max(
-        24, min(2 * n, MOST_WAYS, 1_000_000 // max(1, n))
-    )  # of so many tied elements, each is to be in the middle at some point
+    many = max(24, min(2 * n, MOST_WAYS, MOST_NUMBERS // max(1, n)))
     ranks = np.linspace(1.0, 2.0, n)
     ways = np.concatenate([
         [ranks, -ranks, ranks[::-1], -ranks[::-1]], rng.choice([-1.0, 1.0], (many, n)) * rng.uniform(1, 2, (many, n)),

@@ -96,7 +96,10 @@ class Search:
 
     def _round(self, subjects: Subjects, regime: Regime, sweep: bool) -> _Round:
         share = SHARE[regime, sweep]
-        examples = max(LEAST, round(self.max_examples * share / (1 if sweep else SHARED)))
+        if self.inputs is None:
+            examples = max(LEAST, round(self.max_examples * share / (1 if sweep else SHARED)))
+        else:
+            examples = max(1, round(self.max_examples * share))
         return _Round(subjects, regime, sweep, examples, BUDGET_SECONDS * share * max(1.0, self.max_examples / 100))
 
     def _look(self, asked: Sequence[Property], where: _Round) -> None:
