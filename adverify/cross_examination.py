@@ -232,7 +232,8 @@ class View(Ray):
         A pole or a bend next to the plateau is neither: seen from farther away it is one place among many.
         """
         step = 2.0**-coarsest
-        near, *far = (oracle.roughness(self.values_along(reach * step * oracle.GRID)) for reach in (4, 32, 256))
+        reaches = (4, *(reach for reach in (32, 256, 2048, 16384) if reach <= 256 or reach * step <= 1))
+        near, *far = (oracle.roughness(self.values_along(reach * step * oracle.GRID)) for reach in reaches)
         together = float(np.sqrt(np.count_nonzero(self.direction)))  # slopes between jumps add up, jumps average out
         return 8 * together * min(float(near.max()), max(float(np.median(r)) for r in far)) / step
 

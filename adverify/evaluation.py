@@ -12,8 +12,8 @@ from adverify.subject import Arrays, Rejected, Subject
 CHECKED = 4
 """Points of every common call that are also evaluated alone."""
 
-MOST_TOGETHER = 2_000_000
-"""Numbers in one call that points of several questions share."""
+MOST_TOGETHER = 200_000
+"""Numbers in one call: more take longer than they save, and an op has only so much time."""
 
 Axes = tuple[int | None, ...]
 """Per input, the axis along which the points are laid one after the other; None for an input that stays."""
@@ -80,6 +80,8 @@ class Evaluator:
             outputs = self.stacked(points)
             if outputs is not None:
                 return outputs
+            if self.shapes in self.memory.stackable:
+                return self.in_parts(points)
             apart = self._in_groups(blocks)
             # Where forward refuses some of the points, it may refuse all together for their sake only.
             if np.isfinite(apart).all():
@@ -108,6 +110,23 @@ class Evaluator:
         self.memory.stackable.add(self.shapes)
         return outputs
 
+    def in_parts(self, points: np.ndarray) -> np.ndarray:
+        """Evaluate points of which forward refuses some, and so all together: in halves, until it takes them.
+
+        Those next to each other lie along one direction: if all of a spread of them are refused, so are the others.
+        """
+        blocks = self._blocks(points)
+        if len(points) <= 2 * CHECKED:
+            return self._one_by_one(blocks)
+        rows = np.linspace(0, len(points) - 1, 2 * CHECKED).astype(int)
+        if np.isnan(self._one_by_one([b[rows] for b in blocks])).all():
+            return np.full((len(points), self.size), np.nan)
+        outputs = []
+        for half in np.array_split(points, 2):
+            taken = self.stacked(half) if len(half) > 2 * CHECKED else None
+            outputs.append(self.in_parts(half) if taken is None else taken)
+        return np.concatenate(outputs)
+
     def _blocks(self, points: np.ndarray) -> list[np.ndarray]:
         """Divide rows of flattened inputs into the inputs."""
         ends = np.cumsum([a.size for a in self.like])[:-1]
@@ -128,6 +147,16 @@ class Evaluator:
         return outputs
 
     def _stacked(self, blocks: list[np.ndarray]) -> np.ndarray | None:
+        rows = max(1, MOST_TOGETHER // max(1, sum(a.size for a in self.like)))
+        parts = []
+        for start in range(0, len(blocks[0]), rows):
+            part = self._in_one_call([b[start : start + rows] for b in blocks])
+            if part is None:
+                return None
+            parts.append(part)
+        return parts[0] if len(parts) == 1 else np.concatenate(parts)
+
+    def _in_one_call(self, blocks: list[np.ndarray]) -> np.ndarray | None:
         n, most = len(blocks[0]), max(b.ndim for b in blocks)
         padded = [b.reshape(n, *(1,) * (most - b.ndim), *b.shape[1:]) for b in blocks]
         try:
@@ -185,8 +214,12 @@ class Evaluator:
 
 def evaluate_together(evaluators: Sequence[Evaluator], points: Sequence[np.ndarray]) -> list[np.ndarray]:
     """Evaluate the points of each Evaluator of one family: in one call, or, where forward takes none, one by one."""
-    if len(evaluators) > 1 and sum(p.size for p in points) <= MOST_TOGETHER and len(points[0]):
-        outputs = evaluators[0].stacked(np.concatenate(points), CHECKED + len(points))
+    first, numbers = evaluators[0], sum(p.size for p in points)
+    if len(evaluators) > 1 and 0 < numbers <= MOST_TOGETHER and first.shapes not in first.memory.unstackable:
+        together = np.concatenate(points)
+        outputs = first.stacked(together, CHECKED + len(points))
+        if outputs is None and first.shapes in first.memory.stackable:
+            outputs = first.in_parts(together)
         if outputs is not None:
             return np.split(outputs, np.cumsum([len(p) for p in points])[:-1])
     return [evaluate(p) for evaluate, p in zip(evaluators, points, strict=True)]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
+import math
 import time
 from collections import Counter
 from collections.abc import Sequence
@@ -80,6 +81,7 @@ class Search:
         self.moot: set[str] = set()
         self.found: tuple[Property, Case, Verdict] | None = None
         self.found_at = 0.0
+        self.pace = 0.0
         self.values_only = False
 
     def run(self, properties: Sequence[Property]) -> None:
@@ -175,8 +177,11 @@ class Search:
             if self.found is not None and time.thread_time() - self.found_at > SHRINK_SECONDS:
                 raise _ShrunkLongEnough
             used = max(time.thread_time() - spent, (time.monotonic() - started) / PATIENCE)
-            if self.found is None and used > where.seconds:
-                return
+            if self.found is None:
+                if used > where.seconds:
+                    return
+                drawn = drawn[:: self._stride(len(drawn), where.seconds - used)]
+            before = time.thread_time()
             for p in [self.found[0]] if self.found is not None else list(asked):
                 try:
                     self._ask(p, _share_of(p, drawn) if where.sweep else drawn)
@@ -185,6 +190,7 @@ class Search:
                         raise
                     asked.remove(p)
                     self.report.reasons[f"{p.name}: a call took longer than {self.watch.seconds:g} seconds"] += 1
+            self.pace = (time.thread_time() - before) / max(1, len(drawn))
             self.watch.pause()
 
         strategy = self._strategy(where)
@@ -204,6 +210,10 @@ class Search:
                 raise
         finally:
             self.watch.pause()
+
+    def _stride(self, count: int, seconds: float) -> int:
+        """Give which part of some cases is affordable, at the pace of the last ones: every one, every second, ..."""
+        return max(1, min(count, math.ceil(count * self.pace / seconds)))
 
     def _ask(self, p: Property, drawn: Sequence[Case]) -> None:
         for case, verdict in p.judge(drawn):
