@@ -199,8 +199,9 @@ def room_of(array: np.ndarray, domain: Domain) -> np.ndarray:
     usual = min(1.0, float(size.max(initial=0.0))) or 1.0
     room = 0.3 * (size if 0.0 in domain.without else np.maximum(size, 0.25 * usual))
     for end in (domain.low, domain.high):
-        distance = np.abs(array - end)
-        room = np.where(distance > 0, np.minimum(room, 0.45 * distance), room)
+        if np.isfinite(end):
+            distance = np.abs(array - end)
+            room = np.where(distance > 0, np.minimum(room, 0.45 * distance), room)
     return np.asarray(np.where(room > 0, room, 0.075))
 
 
@@ -210,28 +211,28 @@ def directions_of(case: Case, x: np.ndarray, v: np.ndarray, room: np.ndarray, co
     shapes = tuple(a.shape for a in case.arrays)
     slow = shapes in case.sampling.memory.unstackable
     most = min(FEW_DIRECTIONS if slow else MAX_DIRECTIONS, max(LEAST_DIRECTIONS, MOST_NUMBERS // max(1, x.size)))
-    rng = case.rng()
     mirrored = any(case.sampling.convention) or any(d.structure in MATRICES for d in case.sampling.domains)
     if mirrored:
         directions = _along_symmetric(case, v, np.diag(room))
         mirrored = len(directions) != x.size
         if len(directions) > most:
-            directions = directions[np.sort(rng.choice(len(directions), most // 2, replace=False))]
+            directions = directions[np.sort(case.rng().choice(len(directions), most // 2, replace=False))]
     elif x.size > most:
-        chosen = np.sort(rng.choice(x.size, most // 2, replace=False))
+        chosen = np.sort(case.rng().choice(x.size, most // 2, replace=False))
         directions = np.zeros((chosen.size, x.size))
         directions[np.arange(chosen.size), chosen] = room[chosen]
     else:
         directions = np.diag(room)
     if x.size > most and not corner and not mirrored:  # at ties, too many slopes are right along these
+        rng = case.rng()
         together = room * rng.choice([-1.0, 1.0], (most // 4, x.size))
         owner = np.repeat(np.arange(len(case.arrays)), [a.size for a in case.arrays])
         together *= owner == rng.choice(owner, (most // 4, 1))  # of one input, for points are evaluated so together
         directions = np.concatenate([directions, together])
     if not corner or x.size < 2 or mirrored or any(d.structure == "distinct" for d in case.sampling.domains):
         return directions
-    values, group = np.unique(x, return_inverse=True)
-    groups = [free[group == k] for k in range(len(values)) if (group == k).sum() > 1]
+    _, group, count = np.unique(x, return_inverse=True, return_counts=True)
+    groups = [free[group == k] for k in np.flatnonzero(count > 1)[:MAX_DIRECTIONS]]
     ends = np.cumsum([a.size for a in case.arrays])
     groups += [free, *np.split(free, ends[:-1])]
     unique = {tuple(m.tolist()): m for m in groups if m.size > 1 and np.isfinite(v[m]).all()}
