@@ -71,7 +71,7 @@ class Witness:
         return self.case.cotangents[0] if len(self.case.cotangents) == 1 else None
 
     def comparable(self, gradients: Sequence[np.ndarray]) -> Arrays:
-        """Give gradients as they are measured: symmetric, where only changes along symmetric matrices have a meaning."""
+        """Give gradients as they are measured: symmetric, where only symmetric changes have a meaning."""
         return tuple(
             0.5 * (g + np.swapaxes(g, -1, -2)) if mirrored else g
             for g, mirrored in zip((np.asarray(g, float) for g in gradients), _mirrored(self.case), strict=True)
@@ -225,7 +225,7 @@ def alternatives(case: Case) -> Iterator[Case]:
     groups: dict[tuple[int, ...], list[tuple[tuple[int, ...], ...]]] = {}
     for shapes in case.sampling.telling:
         groups.setdefault(tuple(len(s) for s in shapes), []).append(shapes)
-    ranks = sorted(groups, key=lambda r: (r != own, abs(sum(r) - 2 * len(r)), r))[: 1 + OTHER_RANKS]
+    ranks = sorted(groups, key=lambda r: (r != own, sum(abs(n - 2) for n in r), r))[: 1 + OTHER_RANKS]
     for rank in ranks:
         for shapes in _telling(groups[rank])[: SHAPES if rank == own else 2]:
             for k in range(SEEDS):
