@@ -39,7 +39,7 @@ def diagnose(failure: Failure) -> tuple[Diagnosis, ...]:
     -------
     tuple of Diagnosis
     """
-    started = time.monotonic()
+    started = time.thread_time()
     watch = failure.case.subject.watch
     try:
         with np.errstate(all="ignore"):
@@ -100,7 +100,7 @@ def _explained(
         some.sort(key=lambda w: not w.wrong(i).any())  # what does not fit is then seen at once
         which = ("" if len(some) == len(witnesses) else f", for {_in_words(some[0])}") + _part_of_domain(some[0])
         for mistake in candidates:
-            if time.monotonic() > until:
+            if time.thread_time() > until:
                 return None
             text = _said(mistake.explain, some, i)
             if text:

@@ -140,12 +140,14 @@ class Swapped(Mistake):
     complexity = 1
 
     def explain(self, witnesses: Sequence[Witness], i: int) -> str:
-        for j, name in enumerate(witnesses[0].case.names):
+        for j in range(len(witnesses[0].arrays)):
             alike = [w for w in witnesses if j != i and w.arrays[i].shape == w.arrays[j].shape]
-            if sum(bool(w.wrong(i).any()) for w in alike) < 2:
+            unlike_ranks = any(w.arrays[i].ndim != w.arrays[j].ndim for w in witnesses if w.wrong(i).any())
+            if unlike_ranks or sum(bool(w.wrong(i).any()) for w in alike) < 2:
                 continue
             if all(w.fits(i, w.actual[j]) and w.fits(j, w.actual[i]) for w in alike):
-                return f"is swapped with that of {name}"
+                both = " and ".join(witnesses[0].case.names[k] for k in sorted((i, j)))
+                return f"is the other's: the gradients of {both} are swapped"
         return ""
 
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from adverify.diagnosis.base import GRADIENT, Fault, Mistake
 from adverify.diagnosis.factors import _closed_form, _times
-from adverify.diagnosis.witness import Witness, gather, measured
+from adverify.diagnosis.witness import Witness, gather, measured, slope
 from adverify.properties.gradient import _moved_off
 from adverify.report import Failure
 from adverify.strategies.values import MATRICES, Regime, table
@@ -260,7 +260,7 @@ class NotANumber(Fault):
 
 def _is_wrong_elsewhere(failure: Failure) -> bool:
     """Whether gradients are wrong that are finite, so that NaN or infinity is not all that is wrong."""
-    witnesses = gather(failure.case, time.monotonic() + 0.1)
+    witnesses = gather(failure.case, time.thread_time() + 0.1)
     return any((w.wrong(i) & np.isfinite(w.actual[i])).any() for w in witnesses for i in range(len(w.arrays)))
 
 
@@ -285,9 +285,12 @@ class Tie(Fault):
         apart = case.at(_pulled_apart(case.arrays))
         whole = np.abs(np.concatenate([np.ravel(g) for g in apart.vjp])).max(initial=0.0)
         group = np.abs(v[wrong])
-        if group.size > 1 and whole and np.allclose(group, whole, rtol=1e-3):
+        right, bar = slope(case, wrong)
+        if group.size < 2 or not bar <= 1e-3 * abs(right):
+            return ""
+        if np.allclose(group, whole, rtol=1e-3) and np.allclose(v[wrong], right, rtol=1e-3):
             return f"where elements tie (at {tied}), each of them gets the whole gradient"
-        if group.size > 1 and not group.any():
+        if not group.any():
             return f"where elements tie (at {tied}), none of them gets a gradient"
         return ""
 
