@@ -17,7 +17,7 @@ from adverify.case import Case
 from adverify.domains import Domain
 from adverify.inference import infer
 from adverify.isolation import OutOfTime, Watch, isolated
-from adverify.probing import NothingFits
+from adverify.probing import NothingFits, Prober
 from adverify.properties import Property, all_properties
 from adverify.report import Failure, InvalidFunction, Report, Undecided, VerificationError
 from adverify.sampling import Sampling
@@ -274,7 +274,11 @@ def _subjects(
             domains = _domains(domain or getattr(made, "domain", None), arity)
             rare = not (fitting and takes_any_number(subject))
             try:
-                samplings = infer(subject, arity, parsed, domains, rare) if inputs is None else (_given(inputs, arity),)
+                samplings = (
+                    infer(subject, arity, parsed, domains, rare)
+                    if inputs is None
+                    else (_given(subject, inputs, arity),)
+                )
             except NothingFits as refusal:
                 refusals.append(str(refusal))
                 continue
@@ -343,7 +347,11 @@ def _domains(domain: Domain | Sequence[Domain] | None, arity: int) -> tuple[Doma
     return tuple(domain)[:arity]
 
 
-def _given(inputs: Any, arity: int) -> Sampling:
-    """What is known of inputs that the caller gives: nothing, but that they are to be used as they are."""
-    shapes = () if isinstance(inputs, st.SearchStrategy) else (tuple(np.shape(a) for a in inputs),)
-    return Sampling(shapes, (Domain(),) * arity, 0.0, 0.0, False, (False,) * arity, given=True)
+def _given(subject: Subject, inputs: Any, arity: int) -> Sampling:
+    """What is known of inputs that the caller gives: that they are to be used as they are."""
+    domains, convention = (Domain(),) * arity, (False,) * arity
+    if isinstance(inputs, st.SearchStrategy):
+        return Sampling((), domains, 0.0, 0.0, False, convention, given=True)
+    arrays = tuple(np.array(a, dtype=float) for a in inputs)
+    elementwise = Prober(subject, arity, None).is_elementwise(arrays)
+    return Sampling((tuple(a.shape for a in arrays),), domains, 0.0, 0.0, elementwise, convention, given=True)
