@@ -62,11 +62,16 @@ def jacobian_pictures(jacobian: schema.Jacobian, key: str) -> list[Picture]:
 
 def slope_pictures(slope: schema.Slope, key: str) -> list[Picture]:
     """Draw forward along the worst direction at each distance, and its slope as a function of the step."""
-    far = [
-        Picture(_along(slope, window, f"{key}-{i}"), "Forward along the direction, beside backward's straight line.")
+    beside = f"beside the line of slope {number_of(slope['analytic']):.3g} that backward claims"
+    along = [
+        Picture(
+            _along(slope, window, f"{key}-{i}"),
+            f"Forward along {slope['direction']}, up to {_brief(_size(_numbers(window['t'])))} away, {beside}.",
+        )
         for i, window in enumerate(slope["windows"])
     ]
-    return [*far, Picture(_by_step(slope, f"{key}-steps"), "Slope from either side for shorter and shorter steps.")]
+    by_step = _by_step(slope, f"{key}-steps")
+    return [*along, Picture(by_step, "The slope of forward from either side, for shorter and shorter steps.")]
 
 
 class Panel(NamedTuple):

@@ -30,6 +30,7 @@ MOST_ELEMENTS = 100_000
 MOST_SHOWN = 4_096
 """Of an array that is only shown."""
 MOST_SHAPES = 100
+LONGEST_DRAWING = 1_000_000
 
 _USUAL_NAN = "7ff8000000000000"
 
@@ -194,7 +195,7 @@ def _failure(failure: Failure) -> schema.Failure:
         "evidence": [_evidence(e) for e in failure.verdict.evidence],
         "exception": None if raised is None else _exception(raised),
         "anatomy": _anatomy(failure),
-        "diagram": "",
+        "diagram": _diagram(failure),
     }
 
 
@@ -289,6 +290,16 @@ def _anatomy(failure: Failure) -> schema.Anatomy | None:
         "slope": None if found.slope is None else _slope(found.slope),
         "note": text(found.note),
     }
+
+
+def _diagram(failure: Failure) -> str:
+    """Draw what failed, if it is something that can draw itself: an expression."""
+    for holder in (failure, failure.case.subject):
+        draw = getattr(getattr(holder, "expression", None), "svg", None)
+        if callable(draw):
+            drawn = str(draw())
+            return drawn if len(drawn) <= LONGEST_DRAWING else ""
+    return ""
 
 
 def _jacobian(jacobian: Jacobian) -> schema.Jacobian:

@@ -93,8 +93,12 @@ def _result(
 
 def _location(place: schema.Place, root: Path) -> dict[str, Any]:
     path = relative(place, root)
-    artifact = {"uri": quote(place["file"])} if path is None else {"uri": quote(path), "uriBaseId": ROOT}
+    artifact = {"uri": _absolute(place["file"])} if path is None else {"uri": quote(path), "uriBaseId": ROOT}
     return {"artifactLocation": artifact, "region": {"startLine": max(1, place["line"])}}
+
+
+def _absolute(file: str) -> str:
+    return Path(file).as_uri() if Path(file).is_absolute() else quote(file)
 
 
 def _identifier(name: str) -> str:
