@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from adverify.case import Case, flat
+from adverify.regression import call, script
 from adverify.subject import Arrays
 from adverify.verdict import Evidence, Verdict
 
@@ -16,6 +17,10 @@ SHOWN = 8
 """Rows and columns of an array that are shown; of a larger one, those around the first wrong element."""
 FEW = 256
 """So many elements are counted one by one faster than all at once."""
+
+
+LONGEST = 4000
+"""Characters of one example, or of one message of an exception, that are shown."""
 
 
 @dataclass(frozen=True)
@@ -59,13 +64,15 @@ class Failure:
     diagnoses: tuple[Diagnosis, ...] = ()
 
     def __str__(self) -> str:
-        lines = [f"{self.property}: {self.rule}", f"    {self.verdict.reason}", "", "Falsifying example:"]
-        lines += textwrap.indent(str(self.case), "    ").splitlines()
+        lines = [f"{self.property}: {self.rule}", f"    {self.verdict.reason}"]
+        lines += [f"    diagnosis: {d.text}" for d in self.diagnoses]
+        lines += ["", "Falsifying example:", *textwrap.indent(shortened(script(self)), "    ").splitlines()]
         for evidence in self.verdict.evidence:
             lines += ["", *_side_by_side(evidence)]
         if self.verdict.exception is not None:
-            lines += ["", *_raised(self.verdict.exception)]
-        return "\n".join(lines)
+            lines += ["", *raised(self.verdict.exception)]
+        lines += ["", "To ask this again:", *textwrap.indent(shortened(call(self)), "    ").splitlines()]
+        return "\n".join(printable(line) for line in lines)
 
 
 @dataclass(eq=False)
@@ -234,9 +241,22 @@ def _cells(values: np.ndarray, rows: int, wrong: np.ndarray | None = None) -> li
     return lines if len(lines) <= 2 * SHOWN else [*lines[: 2 * SHOWN], f"... {len(lines) - 2 * SHOWN} more rows"]
 
 
-def _raised(error: BaseException) -> list[str]:
+def raised(error: BaseException) -> list[str]:
+    """Say what was raised, and where."""
     trace = error.__traceback__
     while trace is not None and trace.tb_next is not None:
         trace = trace.tb_next
     where = f" at {trace.tb_frame.f_code.co_filename}:{trace.tb_lineno}" if trace is not None else ""
-    return [f"raised{where}", f"    {type(error).__name__}: {error}"]
+    return [f"raised{where}", f"    {type(error).__name__}: {shortened(str(error))}"]
+
+
+def printable(text: str) -> str:
+    """Write out what a terminal would obey in place of showing it."""
+    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
+
+
+def shortened(text: str, most: int = LONGEST) -> str:
+    """Leave out the middle of a text that nobody would read."""
+    if len(text) <= most:
+        return text
+    return f"{text[: most // 2]} ... ({len(text) - most} characters left out) ... {text[-most // 2 :]}"

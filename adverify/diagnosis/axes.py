@@ -142,12 +142,12 @@ class Swapped(Mistake):
     def explain(self, witnesses: Sequence[Witness], i: int) -> str:
         for j in range(len(witnesses[0].arrays)):
             alike = [w for w in witnesses if j != i and w.arrays[i].shape == w.arrays[j].shape]
-            unlike_ranks = any(w.arrays[i].ndim != w.arrays[j].ndim for w in witnesses if w.wrong(i).any())
-            if unlike_ranks or sum(bool(w.wrong(i).any()) for w in alike) < 2:
+            if sum(bool(w.wrong(i).any()) for w in alike) < 2:
                 continue
             if all(w.fits(i, w.actual[j]) and w.fits(j, w.actual[i]) for w in alike):
                 both = " and ".join(witnesses[0].case.names[k] for k in sorted((i, j)))
-                return f"is the other's: the gradients of {both} are swapped"
+                where = "" if len(alike) == len(witnesses) else ", seen where both have one shape"
+                return f"is the other's: the gradients of {both} are swapped{where}"
         return ""
 
 

@@ -33,6 +33,9 @@ KNOWN = 0.7
 RUNGS = 20
 """Of the oracle's ladder: down to steps that tell a kink nearby."""
 
+KINK_RUNG = 9
+"""Steps at which a kink at the point is told from curvature."""
+
 ALIKE, FEW_AXES = 3, 4
 """The length of all axes of an input that tells what is transposed; forward need not take it."""
 
@@ -173,14 +176,22 @@ def true_gradient(case: Case, mirrored: Sequence[bool] = (), usual: float = 0.0)
     directions = np.zeros((x.size, x.size))
     directions[rows, rows] = directions[rows, partner] = step
     evaluate = Evaluator(case.subject, case.arrays, case.outputs, case.sampling.memory)
-    estimate = oracle.screen(oracle.sample(evaluate, x, g, directions, RUNGS))
+    samples = oracle.sample(evaluate, x, g, directions, RUNGS)
+    estimate = oracle.screen(samples)
     share = np.where(partner == rows, 1.0, 2.0) * step
     with np.errstate(all="ignore"):
         value, error = estimate.value / share, estimate.error / share
         size = float(np.abs(value[np.isfinite(value)]).max(initial=usual))
         bar = CLEARLY * error + RELATIVE * np.abs(value) + 1e-11 * size
-        value = np.where(bar <= SHARP * np.maximum(np.abs(value), 1e-3 * size) + 1e-300, value, np.nan)
+        sharp = bar <= SHARP * np.maximum(np.abs(value), 1e-3 * size) + 1e-300
+        value = np.where(sharp & ~_is_kink(samples), value, np.nan)
     return unflat(value, case.arrays), unflat(bar, case.arrays)
+
+
+def _is_kink(samples: oracle.Samples) -> np.ndarray:
+    """Tell along which directions the slopes on both sides are unlike: a central difference gives their mean."""
+    right, left = (oracle.one_sided(samples, side)[:, KINK_RUNG] for side in (1, -1))
+    return np.abs(right - left) > 1e-3 * np.maximum(np.abs(right), np.abs(left))
 
 
 def _mirror(shape: tuple[int, ...], mirrored: bool) -> np.ndarray:
