@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -13,8 +14,9 @@ from typing import Any
 import hypothesis
 from hypothesis.configuration import set_hypothesis_home_dir
 from hypothesis.database import DirectoryBasedExampleDatabase
+from rich.console import Console
 
-from adverify import schema
+from adverify import regression, schema, terminal
 from adverify.check import check_case, check_function, survey
 from adverify.record import record_of
 from adverify.replay import question_in
@@ -33,6 +35,15 @@ class Outcome(Enum):
 
 
 @dataclass(frozen=True)
+class Look:
+    """How a report is written for people: what their terminal can show."""
+
+    width: int = 100
+    colour: bool = False
+    encoding: str = "utf-8"
+
+
+@dataclass(frozen=True)
 class Plan:
     """How ops are verified.
 
@@ -47,6 +58,7 @@ class Plan:
         Seconds that one call of an op may take.
     directory : str
         Where Hypothesis keeps what it must.
+    look : Look
     """
 
     seed: int
@@ -54,6 +66,7 @@ class Plan:
     exclude: tuple[str, ...] = ()
     time_limit: float = 5.0
     directory: str = ""
+    look: Look = Look()
 
     @property
     def patience(self) -> float:
@@ -72,11 +85,14 @@ class Answer:
         The report, as `adverify.record.record_of` makes it.
     text : str
         The report, as a person reads it.
+    test : str
+        A test file that fails as long as the op is wrong; empty if it is not.
     """
 
     op: Target
     record: schema.Report
     text: str
+    test: str = ""
 
     @property
     def outcome(self) -> Outcome:
@@ -86,7 +102,7 @@ class Answer:
 def verified(op: Target, plan: Plan) -> Answer:
     """Check one op as planned."""
     _keep_within(plan.directory)
-    return _answer(op, lambda: check_function(
+    return _answer(op, plan, lambda: check_function(
         load(op), exclude=plan.exclude, max_examples=plan.max_examples, seed=plan.seed, time_limit=plan.time_limit
     ))  # fmt: skip
 
@@ -94,7 +110,7 @@ def verified(op: Target, plan: Plan) -> Answer:
 def surveyed(op: Target, plan: Plan) -> Answer:
     """Find which inputs suit one op."""
     _keep_within(plan.directory)
-    return _answer(op, lambda: survey(load(op), time_limit=plan.time_limit))
+    return _answer(op, plan, lambda: survey(load(op), time_limit=plan.time_limit))
 
 
 def asked_again(op: Target, stored: Mapping[str, Any], plan: Plan) -> Answer:
@@ -109,7 +125,7 @@ def asked_again(op: Target, stored: Mapping[str, Any], plan: Plan) -> Answer:
     """
     _keep_within(plan.directory)
     question = question_in(stored, load(op))
-    return _answer(op, lambda: check_case(**question, time_limit=plan.time_limit))
+    return _answer(op, plan, lambda: check_case(**question, time_limit=plan.time_limit))
 
 
 def lost(op: Target, lost: Lost) -> Answer:
@@ -122,12 +138,21 @@ def lost(op: Target, lost: Lost) -> Answer:
     return Answer(op, record, record["headline"])
 
 
-def _answer(op: Target, check: Callable[[], Report]) -> Answer:
+def _answer(op: Target, plan: Plan, check: Callable[[], Report]) -> Answer:
     try:
         report = check()
     except VerificationError as error:
         report = error.report
-    return Answer(op, record_of(report), str(report))
+    test = regression.source(report) if report.failures else ""
+    return Answer(op, record_of(report), _text(report, plan.look, f"adverify replay {op}"), test)
+
+
+def _text(report: Report, look: Look, replay: str) -> str:
+    """Write a report as it is shown elsewhere, by another process."""
+    page = Console(file=io.StringIO(), width=look.width, force_terminal=look.colour, highlight=False)
+    with page.capture() as written:
+        page.print(terminal.rendered(report, look.width, replay, look.encoding))
+    return written.get().rstrip("\n")
 
 
 def _keep_within(directory: str) -> None:

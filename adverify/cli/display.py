@@ -10,8 +10,8 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.text import Text
 
-from adverify import schema
-from adverify.verification import Outcome
+from adverify import schema, terminal
+from adverify.verification import Look, Outcome
 
 STYLES = {
     Outcome.VERIFIED: "green",
@@ -28,8 +28,17 @@ SUMMARY = {
 
 
 def console(stderr: bool = False) -> Console:
-    """Make what text is printed on: never wrapped, coloured only where someone looks at it."""
-    return Console(stderr=stderr, soft_wrap=True, highlight=False, markup=False, emoji=False)
+    """Make what text is printed on: lines are wrapped by the terminal, not by line breaks of ours."""
+    made = terminal.console(stderr)
+    made.soft_wrap = True
+    return made
+
+
+def look_of(where: Console) -> Look:
+    """Tell what a console can show."""
+    return Look(
+        where.width if where.is_terminal else Look.width, where.is_terminal and not where.no_color, where.encoding
+    )
 
 
 def complain(text: str) -> None:

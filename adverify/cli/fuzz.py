@@ -11,8 +11,9 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
+from rich.text import Text
 
-from adverify.cli.display import console, counted, progress
+from adverify.cli.display import console, counted, look_of, progress
 from adverify.cli.exit_codes import ExitCode, exit_code
 from adverify.cli.options import (
     Count,
@@ -114,6 +115,7 @@ def fuzz(
         exclude=properties_of(exclude),
         time_limit=time_limit,
         directory=str(project.storage.directory),
+        look=look_of(where),
     )
     with Processes(number_of(processes)) as running:
         ops = ops_meant(project, targets or [], keyword, running)
@@ -160,7 +162,7 @@ def _say_how_it_ended(ops: Sequence[Target], tally: Tally, plan: Plan, where: Co
     for answer in tally.answers.values():
         if answer.outcome is not Outcome.VERIFIED:
             where.rule(style="dim")
-            where.print(answer.text)
+            where.print(Text.from_ansi(answer.text))
     if untried := [op.name for op in ops if op not in tally.answers]:
         where.print(f"not tried: {', '.join(untried)}", style="yellow")
     where.rule(style="dim")

@@ -41,7 +41,7 @@ class Project:
 
     def keep_run(self, records: Iterable[schema.Report], plan: Plan, **settings: Any) -> schema.Document:
         """Store what a run came to, and give the document."""
-        used = {name: value for name, value in asdict(plan).items() if name != "directory"}
+        used = {name: value for name, value in asdict(plan).items() if name not in ("directory", "look")}
         document = to_document(records, settings={**settings, **used})
         self.storage.keep_run(document)
         return document
