@@ -47,7 +47,7 @@ def check(
         typer.Option(
             "--write-test",
             metavar="DIRECTORY",
-            help="Write a test file for each op that is wrong.",
+            help="Where a test is written for each op that is wrong.",
             show_default="none",
         ),
     ] = None,
