@@ -152,7 +152,7 @@ def _text(report: Report, look: Look, replay: str) -> str:
     page = Console(file=io.StringIO(), width=look.width, force_terminal=look.colour, highlight=False)
     with page.capture() as written:
         page.print(terminal.rendered(report, look.width, replay, look.encoding))
-    return written.get().rstrip("\n")
+    return "\n".join(line.rstrip() for line in written.get().rstrip().split("\n"))
 
 
 def _keep_within(directory: str) -> None:

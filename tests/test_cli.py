@@ -122,7 +122,7 @@ def test_each_op_is_told_whatever_it_does_to_its_process(here):
     assert "a call took longer than 1 seconds" in said["myops:Waits"]
     assert re.search(r"nothing could interrupt it at .*myops.py:\d+ in backward", said["myops:WaitsInC"])
     assert "crashed: its process exited with code 0" in said["myops:Leaves"]
-    assert "Falsifying example:" in done.stdout
+    assert "Falsifying example" in done.stdout
     assert "6 ops: 1 verified, 1 wrong, 3 undecided, 1 crashed (seed 1)" in done.stdout
     assert written(here) == [".adverify"]
     assert (here / ".adverify" / ".gitignore").read_text() == "*\n"
@@ -203,8 +203,7 @@ def test_fuzzing_ends_when_something_fails(run):
     result = run("fuzz", "myops.py", "-kwrong", "--time=10m", *CHEAP[:-1])
     assert time.monotonic() - start < 60
     assert result.exit_code == ExitCode.WRONG
-    assert "WrongSquare: wrong gradient" in result.stdout
-    assert "1 wrong" in result.stdout
+    assert re.search(r"FAILED WrongSquare .*gradient: backward gives .* 1 wrong \(seed", result.stdout, re.DOTALL)
 
 
 @pytest.mark.parametrize("command", ["fuzz", "check"])

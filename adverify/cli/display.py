@@ -36,9 +36,9 @@ def console(stderr: bool = False) -> Console:
 
 def look_of(where: Console) -> Look:
     """Tell what a console can show."""
-    return Look(
-        where.width if where.is_terminal else Look.width, where.is_terminal and not where.no_color, where.encoding
-    )
+    if not where.is_terminal:
+        return Look(encoding=where.encoding)
+    return Look(where.width, not where.no_color, where.encoding)
 
 
 def complain(text: str) -> None:
