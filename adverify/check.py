@@ -14,6 +14,7 @@ import numpy as np
 from hypothesis import strategies as st
 
 from adverify.case import Case
+from adverify.diagnosis import diagnose
 from adverify.domains import Domain
 from adverify.inference import infer
 from adverify.isolation import OutOfTime, Watch, isolated
@@ -203,6 +204,31 @@ def check_case(
     return report
 
 
+def survey(op: Any, *, time_limit: float = 5.0) -> Report:
+    """Find which inputs suit an op, as `check_function` does first, and check nothing.
+
+    Returns
+    -------
+    Report
+        Its `inferred` says what was found, or its `obstacle` why nothing was.
+
+    Examples
+    --------
+    >>> from adverify.ops import Log
+    >>> survey(Log).inferred
+    ['1 input of 0-d; 1-d; 2-d; 3-d; 4-d, such as (2, 3); values: positive']
+    """
+    report = _report(op)
+    with isolated(), Watch(time_limit) as watch:
+        try:
+            _subjects(op, None, None, None, None, report, watch)
+        except (MalformedOp, NothingFits) as error:
+            report.obstacle = str(error)
+        except OutOfTime:
+            report.obstacle = f"a call took longer than {time_limit:g} seconds; time_limit=... allows more"
+    return report
+
+
 def _asked_at(
     op: Any,
     arrays: Arrays,
@@ -227,8 +253,10 @@ def _asked_at(
 def _note(report: Report, asked: Property, case: Case, verdict: Verdict) -> None:
     """Enter one verdict in a report."""
     report.verdicts[asked.name] = Counter([verdict.status.value])
+    report.coverage.add(case.arrays)
     if verdict.status is Status.VIOLATED:
-        report.failures.append(Failure(asked.name, asked.rule, case, verdict))
+        failure = Failure(asked.name, asked.rule, case, verdict)
+        report.failures.append(dataclasses.replace(failure, diagnoses=diagnose(failure)))
     elif verdict.status is Status.UNDECIDED:
         report.undecided = 1
         report.reasons[verdict.reason] += 1
@@ -262,7 +290,7 @@ def _subjects(
 ) -> list[tuple[Subject, Sampling]]:
     """Make a Subject for each choice of constructor arguments and number of inputs, with what was found to suit it."""
     found, refusals = [], []
-    for chosen in _choices(op, arguments):
+    for chosen in choices(op, arguments):
         subject = dataclasses.replace(subject_of(op, chosen), watch=watch)
         made = subject.make()  # hints may depend on the constructor's arguments
         hinted = signature or getattr(made, "signature", None)
@@ -292,8 +320,15 @@ def _subjects(
     return found
 
 
-def _choices(op: Any, arguments: Mapping[str, Any] | None) -> list[dict[str, Any]]:
-    """Give the constructor arguments to try: a spread over the product of what each may be."""
+def choices(op: Any, arguments: Mapping[str, Any] | None = None) -> list[dict[str, Any]]:
+    """Give the constructor arguments to try: a spread over the product of what each may be.
+
+    Parameters
+    ----------
+    op : type or Function
+    arguments : mapping of str to sequence or strategy, optional
+        Default: the class's `arguments`.
+    """
     if not isinstance(op, type) or (arguments is None and not getattr(op, "arguments", None)):
         return [{}]
     given = getattr(op, "arguments", {}) if arguments is None else arguments

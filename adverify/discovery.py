@@ -6,6 +6,7 @@ import importlib
 import inspect
 import pkgutil
 from collections.abc import Iterator
+from pathlib import Path
 from types import ModuleType
 
 from adverify.engine import Function
@@ -31,8 +32,20 @@ def functions_in(module: ModuleType) -> Iterator[type[Function]]:
 
 
 def _below(module: ModuleType) -> list[str]:
+    """Name the modules of a package but programs, which importing would run."""
     path = getattr(module, "__path__", None)
-    return [] if path is None else sorted(m.name for m in pkgutil.walk_packages(path, f"{module.__name__}."))
+    if path is None:
+        return []
+    names = {m.name for m in pkgutil.walk_packages(path, f"{module.__name__}.")}
+    if getattr(module, "__file__", None) is None:  # a namespace package, whose parts may be such packages
+        for part in {p.name for place in path for p in Path(place).iterdir() if _is_namespace(p)}:
+            below = importlib.import_module(f"{module.__name__}.{part}")
+            names |= {below.__name__, *_below(below)}
+    return sorted(name for name in names if not name.endswith(".__main__"))
+
+
+def _is_namespace(path: Path) -> bool:
+    return path.name.isidentifier() and path.is_dir() and not (path / "__init__.py").exists()
 
 
 def _is_op(value: object) -> bool:

@@ -8,11 +8,14 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from adverify.case import Case
+from adverify.case import Case, flat
+from adverify.subject import Arrays
 from adverify.verdict import Evidence, Verdict
 
 SHOWN = 8
 """Rows and columns of an array that are shown; of a larger one, those around the first wrong element."""
+FEW = 256
+"""So many elements are counted one by one faster than all at once."""
 
 
 @dataclass(frozen=True)
@@ -66,6 +69,35 @@ class Failure:
 
 
 @dataclass(eq=False)
+class Coverage:
+    """What the inputs were at which gradients were judged.
+
+    Attributes
+    ----------
+    shapes : Counter
+        The shapes of a case's inputs, with how often.
+    magnitudes : Counter
+        For each element the power of ten at or below its magnitude, with how often; -inf for zeros, inf for others
+        that have none.
+    """
+
+    shapes: Counter[tuple[tuple[int, ...], ...]] = field(default_factory=Counter)
+    magnitudes: Counter[float] = field(default_factory=Counter)
+
+    def add(self, arrays: Arrays) -> None:
+        """Count the inputs of a case."""
+        self.shapes[tuple(a.shape for a in arrays)] += 1
+        with np.errstate(divide="ignore", invalid="ignore"):
+            decades = np.floor(np.log10(np.abs(flat(arrays))))
+        decades[np.isnan(decades)] = np.inf
+        if decades.size <= FEW:
+            self.magnitudes.update(decades.tolist())
+        else:
+            values, counts = np.unique(decades, return_counts=True)
+            self.magnitudes.update(dict(zip(values.tolist(), counts.tolist(), strict=True)))
+
+
+@dataclass(eq=False)
 class Report:
     """All verdicts on one Function.
 
@@ -83,6 +115,8 @@ class Report:
         Why, with how often.
     verdicts : dict of str to Counter
         Per property, how often it held, was undecided or violated.
+    coverage : Coverage
+        Which shapes and magnitudes the inputs had.
     failures : list of Failure
         The most telling first.
     resolution : float
@@ -101,6 +135,7 @@ class Report:
     undecided: int = 0
     reasons: Counter[str] = field(default_factory=Counter)
     verdicts: dict[str, Counter[str]] = field(default_factory=dict)
+    coverage: Coverage = field(default_factory=Coverage)
     failures: list[Failure] = field(default_factory=list)
     resolution: float = 0.0
     obstacle: str = ""

@@ -161,8 +161,8 @@ def subject_of(op: Any, arguments: Mapping[str, Any]) -> Subject:
             made = op(**arguments)
         except TypeError as error:
             raise MalformedOp(
-                f"{name} could not be made: {error}. Give its constructor arguments, "
-                f"`check_function({op.__name__}, arguments={{...}})`, or an instance: "
+                f"{name} could not be made: {error}. Give its constructor arguments, as the class's "
+                f"`arguments = {{...}}` or as `check_function({op.__name__}, arguments={{...}})`; or an instance, "
                 f"`check_function({op.__name__}(...))`"
             ) from error
         return Subject(_copier(made), name if arguments else op.__name__, op, arguments=dict(arguments))
