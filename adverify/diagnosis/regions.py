@@ -8,7 +8,7 @@ import numpy as np
 
 from adverify.diagnosis.base import GRADIENT, Fault, Mistake
 from adverify.diagnosis.factors import _closed_form, _times
-from adverify.diagnosis.witness import RELATIVE, Witness, measured
+from adverify.diagnosis.witness import Witness, measured
 from adverify.properties.gradient import _moved_off
 from adverify.report import Failure
 from adverify.strategies.values import Regime, table
