@@ -8,6 +8,7 @@ adverify installed.
 from __future__ import annotations
 
 import dataclasses
+from collections import Counter
 from collections.abc import Iterator
 from functools import cached_property
 from importlib.machinery import PathFinder
@@ -86,9 +87,9 @@ class Session:
         return found
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        for name, value in report.user_properties:
-            if name == "adverify":
-                self.summaries[value["op"]] = value
+        found: dict[str, Any] = dict(report.user_properties)
+        if summary := found.get("adverify"):
+            self.summaries[summary["op"]] = summary
 
     def pytest_terminal_summary(self, terminalreporter: Any) -> None:
         found = list(self.summaries.values())
@@ -107,7 +108,7 @@ class Session:
         """Keep the properties of an op together: they are answered by one check of it."""
         if config.getoption("dist") != "load":
             return None
-        from xdist.scheduler import LoadScopeScheduling
+        from xdist.scheduler import LoadScopeScheduling  # type: ignore[import-untyped]
 
         from adverify.properties import all_properties
 
@@ -137,7 +138,7 @@ def _files(target: Target) -> Iterator[Path]:
     import sys
 
     if target.file:
-        places, own = [], Path(target.file)
+        places, own = list[str](), Path(target.file)
     else:
         places = [*target.path, *sys.path]
         own = None
@@ -150,7 +151,7 @@ def _files(target: Target) -> Iterator[Path]:
     if own is not None and own.name != "__init__.py":
         yield own.resolve()
         return
-    for place in places or ([own.parent] if own else []):
+    for place in places or ([str(own.parent)] if own else []):
         yield from (f.resolve() for f in sorted(Path(place).rglob("*.py")) if f.name != "__main__.py")
 
 
@@ -249,10 +250,10 @@ class PropertyItem(pytest.Item):
             if self is self._bearer():
                 raise error
             pytest.skip(f"not asked: {report.name} could not be verified")
-        counted = report.verdicts.get(self.name, {})
-        if counted.get("holds"):
+        counted = report.verdicts.get(self.name, Counter())
+        if counted["holds"]:
             return
-        if counted.get("undecided"):
+        if counted["undecided"]:
             pytest.skip(f"could not be decided for any of {counted['undecided']} cases")
         if violated := _needed(self.name) & {f.property for f in report.failures}:
             pytest.skip(f"not asked, because {', '.join(sorted(violated))} is violated")
