@@ -55,6 +55,7 @@ def _environment(root: Path) -> jinja2.Environment:
     )
     environment.globals |= {
         "bars": _bars,
+        "causes": _causes,
         "elements": elements_of,
         "jacobians": jacobian_pictures,
         "slopes": slope_pictures,
@@ -89,6 +90,31 @@ def _number(written: schema.Number) -> str:
 
 def _shapes(shapes: list[list[int]]) -> str:
     return " and ".join(f"({', '.join(map(str, s))}{',' * (len(s) == 1)})" for s in shapes)
+
+
+class Cause(NamedTuple):
+    """What several failures have in common, and which they are: the numbers of a report and of a failure in it."""
+
+    words: str
+    members: list[tuple[int, int]]
+
+
+def _causes(document: schema.Document) -> list[Cause]:
+    """Find what several failures have in common: the line that raised, or a property and its diagnoses."""
+    found: dict[str, Cause] = {}
+    for i, report in enumerate(document["reports"], 1):
+        for j, failure in enumerate(report["failures"], 1):
+            if words := _cause(failure):
+                found.setdefault(words, Cause(words, [])).members.append((i, j))
+    shared = [cause for cause in found.values() if len(cause.members) > 1]
+    return sorted(shared, key=lambda cause: -len(cause.members))
+
+
+def _cause(failure: schema.Failure) -> str:
+    raised = failure["exception"]
+    if raised and raised["location"]:
+        return f"{raised['type']} raised by {raised['code'] or 'one line'}"
+    return "; ".join([failure["property"], *(d["text"] for d in failure["diagnoses"])]) if failure["diagnoses"] else ""
 
 
 class Bar(NamedTuple):
