@@ -107,8 +107,15 @@ def loads(text: str | bytes) -> schema.Document:
         raise Unreadable(f"expected the JSON document of a run; this one is damaged: {error}") from error
 
 
-def record_of(report: Report) -> schema.Report:
-    """Make the part of a document that is about one op."""
+def record_of(report: Report, anatomy: bool = True) -> schema.Report:
+    """Make the part of a document that is about one op.
+
+    Parameters
+    ----------
+    report : Report
+    anatomy : bool
+        Whether to look at wrong gradients from near, for which the op is called again.
+    """
     with isolated():
         return {
             "name": text(report.name),
@@ -125,7 +132,7 @@ def record_of(report: Report) -> schema.Report:
                 for name, v in report.verdicts.items()
             },
             "coverage": _coverage(report),
-            "failures": [_failure(f) for f in report.failures],
+            "failures": [_failure(f, anatomy) for f in report.failures],
             "resolution": number(report.resolution),
             "obstacle": text(report.obstacle),
             "seconds": number(report.seconds),
@@ -184,7 +191,7 @@ def _coverage(report: Report) -> schema.Coverage:
     }
 
 
-def _failure(failure: Failure) -> schema.Failure:
+def _failure(failure: Failure, anatomy: bool) -> schema.Failure:
     case, raised = failure.case, failure.verdict.exception
     return {
         "property": failure.property,
@@ -194,7 +201,7 @@ def _failure(failure: Failure) -> schema.Failure:
         "case": _case(case),
         "evidence": [_evidence(e) for e in failure.verdict.evidence],
         "exception": None if raised is None else _exception(raised),
-        "anatomy": _anatomy(failure),
+        "anatomy": _anatomy(failure) if anatomy else None,
         "diagram": _diagram(failure),
     }
 
@@ -294,7 +301,7 @@ def _anatomy(failure: Failure) -> schema.Anatomy | None:
 
 def _diagram(failure: Failure) -> str:
     """Draw what failed, if it is something that can draw itself: an expression."""
-    for holder in (failure, failure.case.subject):
+    for holder in (failure, failure.case.subject, failure.case.subject.kind):
         draw = getattr(getattr(holder, "expression", None), "svg", None)
         if callable(draw):
             drawn = str(draw())

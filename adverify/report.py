@@ -167,6 +167,11 @@ class Report:
             lines += ["", str(failure)]
         return "\n".join(lines)
 
+    def _repr_html_(self) -> str:
+        from adverify.notebook import html_of
+
+        return html_of(self)
+
     @property
     def headline(self) -> str:
         """The first line: what is wrong in words, or that nothing is."""

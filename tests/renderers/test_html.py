@@ -137,6 +137,13 @@ def test_what_was_found_is_said(documents, shown, name, words):
     assert [w for w in words if w not in said] == []
 
 
+def test_failures_with_one_cause_are_named_together(documents, shown):
+    reports = [documents[name]["reports"][0] for name in ("raised", "wrong_number", "lone_surrogate", "raised")]
+    said = Page(shown({**documents["verified"], "reports": reports}, "html")).words
+    assert "2 \N{MULTIPLICATION SIGN} ValueError raised by raise self.error: Raises , Raises" in said
+    assert "OSError raised by" not in said
+
+
 def test_a_drawing_is_an_image_that_can_run_nothing(shown):
     report = failures.wrong_number()
 
