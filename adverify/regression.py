@@ -227,7 +227,8 @@ def _test(report: Report, failure: Failure, names: dict[str, int]) -> str:
     name = name if names[name] == 1 else f"{name}_{names[name]}"
     said = [failure.verdict.reason.removesuffix(failure.verdict.aside), *(d.text for d in failure.diagnoses)]
     wrong = textwrap.wrap("; ".join(_docstring(s) for s in said)[:1200], WIDTH - 8)
-    docstring = [f'"""{_docstring(failure.rule)}.', "", "It did not:", *wrong, '"""']
+    rule = _docstring(failure.rule)
+    docstring = [f'"""{rule[:1].upper()}{rule[1:]}.', "", "What was wrong:", *wrong, '"""']
     how = _made(failure.case.subject)
     body = [*docstring, *how, *call(failure).splitlines()]
     return f"def {name}():\n" + textwrap.indent("\n".join(body), "    ")

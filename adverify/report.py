@@ -64,15 +64,15 @@ class Failure:
     diagnoses: tuple[Diagnosis, ...] = ()
 
     def __str__(self) -> str:
-        lines = [f"{self.property}: {self.rule}", f"    {self.verdict.reason}"]
-        lines += [f"    diagnosis: {d.text}" for d in self.diagnoses]
+        lines = [f"{self.property}: {self.rule}", f"    {shortened(self.verdict.reason)}"]
+        lines += [f"    diagnosis: {shortened(d.text)}" for d in self.diagnoses]
         lines += ["", "Falsifying example:", *textwrap.indent(shortened(script(self)), "    ").splitlines()]
         for evidence in self.verdict.evidence:
             lines += ["", *_side_by_side(evidence)]
         if self.verdict.exception is not None:
             lines += ["", *raised(self.verdict.exception)]
         lines += ["", "To ask this again:", *textwrap.indent(shortened(call(self)), "    ").splitlines()]
-        return "\n".join(printable(line) for line in lines)
+        return _plain(lines)
 
 
 @dataclass(eq=False)
@@ -163,9 +163,7 @@ class Report:
         if self.undecided:
             why = "; ".join(f"{n} x {reason}" for reason, n in self.reasons.most_common(3))
             lines.append(f"    undecided: {why}")
-        for failure in self.failures:
-            lines += ["", str(failure)]
-        return "\n".join(lines)
+        return _plain([*lines, *(line for failure in self.failures for line in ("", str(failure)))])
 
     def _repr_html_(self) -> str:
         from adverify.notebook import html_of
@@ -180,7 +178,7 @@ class Report:
             others = [f.property for f in self.failures[1:]]
             also = f" (also: {', '.join(others)})" if others else ""
             kind = "wrong gradient" if first.property in _WRONG else f"breaks {first.property!r}"
-            return f"{self.name}: {kind}: {first.verdict.reason}{also}"
+            return f"{self.name}: {kind}: {shortened(first.verdict.reason)}{also}"
         if self.obstacle:
             return f"{self.name}: not verified: {self.obstacle}"
         bar = f", typically to {self.resolution:.0e}" if self.resolution else ""
@@ -253,6 +251,11 @@ def raised(error: BaseException) -> list[str]:
         trace = trace.tb_next
     where = f" at {trace.tb_frame.f_code.co_filename}:{trace.tb_lineno}" if trace is not None else ""
     return [f"raised{where}", f"    {type(error).__name__}: {shortened(str(error))}"]
+
+
+def _plain(parts: list[str]) -> str:
+    """Join texts into lines that can be printed anywhere."""
+    return "\n".join(printable(line) for part in parts for line in part.split("\n"))
 
 
 def printable(text: str) -> str:
