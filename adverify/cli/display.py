@@ -18,12 +18,8 @@ STYLES = {
     Outcome.VIOLATED: "bold red",
     Outcome.CRASHED: "bold red",
     Outcome.UNDECIDED: "yellow",
-}
-SUMMARY = {
-    Outcome.VERIFIED: "verified",
-    Outcome.VIOLATED: "wrong",
-    Outcome.CRASHED: "crashed",
-    Outcome.UNDECIDED: "undecided",
+    Outcome.EXPECTED: "dim",
+    Outcome.SKIPPED: "dim",
 }
 
 
@@ -46,23 +42,23 @@ def complain(text: str) -> None:
     console(stderr=True).print(Text(text, style="red" if text.startswith("error") else "yellow"))
 
 
-def line(name: str, record: schema.Report) -> Text:
+def line(name: str, record: schema.Report, outcome: Outcome) -> Text:
     """Say in a line what came out for an op."""
     said = record["headline"].removeprefix(f"{record['name']}: ")
-    took = f" ({float(record['seconds']):.1f} s)"
-    return Text.assemble((name, "bold"), ": ", (said, STYLES[Outcome(record["status"])]), (took, "dim"))
+    took = f" ({float(record['seconds']):.1f} s)" if record["seconds"] else ""
+    return Text.assemble((name, "bold"), ": ", (said, STYLES[outcome]), (took, "dim"))
 
 
-def summary(records: Iterable[schema.Report]) -> str:
+def summary(outcomes: Iterable[Outcome]) -> str:
     """Count the outcomes.
 
     Examples
     --------
-    >>> summary([])
-    '0 ops'
+    >>> summary([Outcome.VERIFIED, Outcome.VIOLATED, Outcome.VERIFIED])
+    '3 ops: 2 verified, 1 wrong'
     """
-    counts = Counter(Outcome(r["status"]) for r in records)
-    kinds = [f"{counts[o]} {SUMMARY[o]}" for o in Outcome if counts[o]]
+    counts = Counter(outcomes)
+    kinds = [f"{counts[o]} {'wrong' if o is Outcome.VIOLATED else o.value}" for o in Outcome if counts[o]]
     return ": ".join(filter(None, (counted(counts.total(), "op"), ", ".join(kinds))))
 
 

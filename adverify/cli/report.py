@@ -13,6 +13,7 @@ from adverify.cli.formats import Format, FormatOption, OutputOption, refuse_unwr
 from adverify.cli.project import Project, refuse
 from adverify.record import Unreadable, loads
 from adverify.targets import listed
+from adverify.verification import Outcome
 
 
 def _names() -> list[str]:
@@ -52,8 +53,9 @@ def report(
         return
     where = console()
     for record in document["reports"]:
-        where.print(line(record["target"], record))
-    where.print(f"{summary(document['reports'])} ({document['created']}, seed {document['settings'].get('seed')})")
+        where.print(line(record["target"], record, Outcome(record["status"])))
+    outcomes = [Outcome(record["status"]) for record in document["reports"]]
+    where.print(f"{summary(outcomes)} ({document['created']}, seed {document['settings'].get('seed')})")
 
 
 def _run(name: str | None, project: Project) -> schema.Document:
