@@ -71,4 +71,4 @@ def faults_of(property: str) -> list[Fault]:
 
 def kinds() -> set[str]:
     """Name all kinds of diagnoses."""
-    return {m.kind for m in (*_MISTAKES, *_FAULTS)}
+    return {m.kind for m in _MISTAKES} | {f.kind for f in _FAULTS}
