@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 
 import numpy as np
 
@@ -23,7 +24,7 @@ NEGLIGIBLE = 1e-9
 PLAINLY = 300
 """Error bars."""
 
-Mask = Callable[[Witness, int], np.ndarray | None]
+Mask = Callable[[Witness, int], np.ndarray]
 
 
 class Region(Mistake):
@@ -60,34 +61,35 @@ class Threshold(Mistake):
 
 
 def _regions(witnesses: Sequence[Witness], i: int) -> Iterator[tuple[str, Mask]]:
-    """Give regions that authors have in mind, of positions and of values, in words and as a mask."""
-    if any(w.is_mirrored(i) for w in witnesses):
-        return
-    ranks = {w.arrays[i].ndim for w in witnesses}
+    """Give regions that authors have in mind, of values and of positions, in words and as a mask."""
+    if not any(w.is_mirrored(i) for w in witnesses):
+        yield from _of_values(witnesses, i)
+        yield from _of_positions(witnesses, i)
+
+
+def _of_values(witnesses: Sequence[Witness], i: int) -> Iterator[tuple[str, Mask]]:
     names = witnesses[0].case.names
     x = names[i]
     yield f"where {x} < 0", lambda w, i: w.arrays[i] < 0
     yield f"where {x} > 0", lambda w, i: w.arrays[i] > 0
     for j, y in enumerate(names):
         if j != i and all(w.arrays[i].shape == w.arrays[j].shape for w in witnesses):
-            yield f"where {y} < 0", lambda w, i, j=j: w.arrays[j] < 0
-            yield f"where {y} > 0", lambda w, i, j=j: w.arrays[j] > 0
-            yield f"where {x} < {y}", lambda w, i, j=j: w.arrays[i] < w.arrays[j]
-            yield f"where {x} > {y}", lambda w, i, j=j: w.arrays[i] > w.arrays[j]
-            yield f"where {x} and {y} have unlike signs", lambda w, i, j=j: w.arrays[i] * w.arrays[j] < 0
-    if min(ranks) >= 1:
-        for axis in range(-min(ranks), 0):
-            if max(w.arrays[i].shape[axis] for w in witnesses if w.wrong(i).any()) < LEAST:
-                continue
-            along = "" if ranks == {1} else f" along axis {axis}"
-            for which, at in {"index 0": 0, "index -1": -1}.items():
-                yield f"at {which}{along}", lambda w, i, a=axis, k=at: _at(w.arrays[i].shape, a, k)
-                yield (f"at all but {which}{along}",
-                       lambda w, i, a=axis, k=at: ~_at(w.arrays[i].shape, a, k))  # fmt: skip
-            yield (
-                f"at both ends{along}",
-                lambda w, i, a=axis: _at(w.arrays[i].shape, a, 0) | _at(w.arrays[i].shape, a, -1),
-            )
+            yield from _of_pairs(x, y, j)
+
+
+def _of_pairs(x: str, y: str, j: int) -> Iterator[tuple[str, Mask]]:
+    yield f"where {y} < 0", lambda w, i: w.arrays[j] < 0
+    yield f"where {y} > 0", lambda w, i: w.arrays[j] > 0
+    yield f"where {x} < {y}", lambda w, i: w.arrays[i] < w.arrays[j]
+    yield f"where {x} > {y}", lambda w, i: w.arrays[i] > w.arrays[j]
+    yield f"where {x} and {y} have unlike signs", lambda w, i: w.arrays[i] * w.arrays[j] < 0
+
+
+def _of_positions(witnesses: Sequence[Witness], i: int) -> Iterator[tuple[str, Mask]]:
+    ranks = {w.arrays[i].ndim for w in witnesses}
+    for axis in range(-min(ranks), 0):
+        if max(w.arrays[i].shape[axis] for w in witnesses if w.wrong(i).any()) >= LEAST:
+            yield from _of_ends(axis, "" if ranks == {1} else f" along axis {axis}")
     if min(ranks) >= 2:
         yield "off the diagonal", lambda w, i: ~_band(w, i, 0, 0)
         yield "on the diagonal", lambda w, i: _band(w, i, 0, 0)
@@ -97,11 +99,24 @@ def _regions(witnesses: Sequence[Witness], i: int) -> Iterator[tuple[str, Mask]]
         yield "on and below the diagonal", lambda w, i: _band(w, i, None, 0)
 
 
-def _at(shape: tuple[int, ...], axis: int, k: int) -> np.ndarray:
-    mask = np.zeros(shape, bool)
-    if shape[axis]:
-        np.moveaxis(mask, axis, 0)[k] = True
+def _of_ends(axis: int, along: str) -> Iterator[tuple[str, Mask]]:
+    for which in ((0,), (-1,), (0, -1)):
+        name = f"at index {which[0]}" if len(which) == 1 else "at both ends"
+        at = partial(_at, axis=axis, which=which)
+        yield f"{name}{along}", at
+        if len(which) == 1:
+            yield f"at all but index {which[0]}{along}", partial(_elsewhere, axis=axis, which=which)
+
+
+def _at(w: Witness, i: int, axis: int, which: tuple[int, ...]) -> np.ndarray:
+    """Tell which elements are at some indices of an axis."""
+    mask = np.zeros(w.arrays[i].shape, bool)
+    np.moveaxis(mask, axis, 0)[list(which)] = True
     return mask
+
+
+def _elsewhere(w: Witness, i: int, axis: int, which: tuple[int, ...]) -> np.ndarray:
+    return ~_at(w, i, axis, which)
 
 
 def _band(w: Witness, i: int, low: int | None, high: int | None) -> np.ndarray:
@@ -112,15 +127,13 @@ def _band(w: Witness, i: int, low: int | None, high: int | None) -> np.ndarray:
     return np.broadcast_to(mask, shape)
 
 
-def _inside(witnesses: Sequence[Witness], i: int, masks: Sequence[np.ndarray | None]) -> str | None:
+def _inside(witnesses: Sequence[Witness], i: int, masks: Sequence[np.ndarray]) -> str | None:
     """Say what the gradient is inside of a region, if it is right everywhere else; None if it is not."""
-    if any(m is None for m in masks):
-        return None
     actual, expected, mask, wrong = (
         np.concatenate(parts)
         for parts in zip(
             *((w.actual[i].ravel(), w.expected[i].ravel(), np.ravel(m), w.wrong(i).ravel())
-              for w, m in zip(witnesses, masks, strict=True) if m is not None), strict=True)
+              for w, m in zip(witnesses, masks, strict=True)), strict=True)
     )  # fmt: skip
     known = np.isfinite(expected)
     if (wrong & ~mask).any() or (wrong & mask).sum() < LEAST or (known & ~mask).sum() < LEAST:

@@ -12,6 +12,9 @@ from adverify.verdict import Evidence, mismatch, violated
 
 
 class Wrong(Function):
+    def __init__(self, scale=None):
+        self.scale = scale
+
     def forward(self, x):
         return variable(2 * x.data)
 
@@ -46,7 +49,7 @@ def all_reports():
     nan, inf = np.nan, np.inf
     rng = np.random.default_rng(0)
     return {
-        "huge": report(rng.normal(size=(300, 400))),
+        "huge": report(rng.normal(size=(100, 150))),
         "long vector": report(np.arange(100_000.0)),
         "many axes": report(rng.normal(size=(2, 3, 2, 3, 2, 3))),
         "0-d": report(3.0),
@@ -56,6 +59,7 @@ def all_reports():
         "alike but for the last digits": report([1.0], [1.0], [1.0 + 1e-8]),
         "shapes unlike": report([1.0, 2.0], np.zeros(2), np.zeros((2, 2))),
         "single precision": report(np.array([1.5, 2.5], np.float32)),
+        "a constructor argument of a megabyte": report([1.0], arguments={"scale": LongRepr(2.0)}),
         "a name like a tag": report([1.0], name="<script>"),
         "a name like markup": report([1.0], name="[bold red]X[/bold red]"),
         "a name that is not ASCII": report([1.0], name="Größe_梯度"),
