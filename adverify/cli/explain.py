@@ -65,10 +65,15 @@ def _explain(found: Property, where: Console) -> None:
     """Print what the docstring of a property says; its example is a doctest, so it is true."""
     why, _, example = inspect.cleandoc(type(found).__doc__ or "").partition("\n\nExamples\n--------\n")
     steps = doctest.DocTestParser().get_examples(example)
-    code = "".join(step.source.partition("  # doctest:")[0].rstrip() + "\n" for step in steps)
+    code = "".join(_spaced(step.source.partition("  # doctest:")[0].rstrip()) for step in steps)
     where.print(f"{found.name}: {found.rule}\n", style="bold")
     where.print(Markdown(why.replace("``", "`")))
     where.print("\nAn op that breaks it:\n")
     where.print(Syntax(textwrap.indent(code, "    "), "python", background_color="default"))
     said = (steps[-1].exc_msg or "").splitlines()[0].partition(": ")[2]
     where.print(f"of which adverify says:\n\n    {said}")
+
+
+def _spaced(source: str) -> str:
+    """Set what is no import apart."""
+    return f"{source}\n" if source.startswith(("import", "from")) else f"\n{source}\n"
