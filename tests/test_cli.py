@@ -161,7 +161,7 @@ def test_what_cannot_be_stored_changes_neither_verdict_nor_exit_code(run, here, 
     assert "wrong gradient" in result.stdout
     assert written(here) == [".adverify"]
     if place == "file":
-        assert "warning: anything could not be stored" in result.stderr
+        assert "warning: nothing can be stored" in result.stderr
         assert (here / ".adverify").read_text() == "mine"
     else:
         assert result.stderr == ""
