@@ -70,7 +70,6 @@ def check(
     refuse_unwritable(output)
     if write_test is not None and not write_test.is_dir():
         refuse(f"--write-test needs a directory that is there; {write_test} is not")
-    project.storage.prepare()
     plan = project.plan(where, seed, max_examples, exclude or (), time_limit)
     with Processes(number_of(processes)) as running:
         ops = ops_meant(project, targets, keyword, running)

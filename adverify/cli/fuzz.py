@@ -109,7 +109,6 @@ def fuzz(
     could not be decided, or there was no time to try it.
     """
     project, where, lasting = Project(), console(), seconds_in(duration)
-    project.storage.prepare()
     plan = project.plan(where, seed, exclude=exclude or (), time_limit=time_limit)
     with Processes(number_of(processes)) as running:
         ops = ops_meant(project, targets, keyword, running)

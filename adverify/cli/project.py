@@ -44,6 +44,7 @@ class Project:
         time_limit: float | None = None,
     ) -> Plan:
         """Join what the command says with what the project says; the command wins, and excludes further properties."""
+        self.storage.prepare()  # before a process writes there
         seed = self.config.seed if seed is None else seed
         return Plan(
             seed=any_seed() if seed is None else seed,
