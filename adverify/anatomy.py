@@ -292,12 +292,14 @@ def _numerical(
 def _gap(samples: Samples) -> np.ndarray:
     """Give how far the slopes from either side are apart at a kink, 0 elsewhere; central slopes are in their middle.
 
-    At a kink they are apart at any step; beyond a jump nearby they are not, once steps are shorter than to there.
+    At a kink they are as far apart at any step. Beside a jump they are not, once steps are shorter than to there; at a
+    jump they move apart without end.
     """
     left, right = (oracle.one_sided(samples, side) for side in (-1, 1))
     gap = np.abs(right - left)
     gap[gap <= KINK * np.maximum(np.abs(left), np.abs(right))] = 0.0
-    return np.nanmin(gap, axis=1, initial=np.inf, where=np.isfinite(gap))
+    settled = np.abs(np.diff(gap, axis=1)) <= KINK * gap[:, 1:]
+    return np.min(gap[:, 1:], axis=1, initial=np.inf, where=settled)
 
 
 def _samples(question: Question, j: int, rungs: int, chosen: slice) -> Samples:

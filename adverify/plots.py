@@ -112,13 +112,14 @@ def _heat_map(panel: Panel, jacobian: schema.Jacobian, key: str) -> str:
 
 def _write(axes: Axes, panel: Panel) -> None:
     for (i, j), value in np.ndenumerate(panel.values):
+        unknown = panel.title != CLAIMED and np.isnan(value) and not np.isfinite(panel.error[i, j])
         within = panel.beyond is not None and not panel.beyond[i, j] and np.isfinite(value)
         text = "≈ 0" if within else f"{0.0 if abs(value) < 1e-9 * panel.size else value:.3g}"
         if panel.beyond is None and panel.title != CLAIMED and 0.01 * panel.size < panel.error[i, j] < np.inf:
             text += f" ± {panel.error[i, j]:.1g}"
         dark = np.isfinite(value) and abs(value) > 0.6 * panel.size
         colour = INK if not np.isfinite(value) else "white" if dark else "black"
-        axes.text(j, i, text, ha="center", va="center", fontsize=8, color=colour)
+        axes.text(j, i, "?" if unknown else text, ha="center", va="center", fontsize=8, color=colour)
 
 
 def _ticks(axis: Any, part: tuple[int, int]) -> None:
