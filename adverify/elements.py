@@ -32,7 +32,7 @@ def elements_of(evidence: schema.Evidence) -> list[Element]:
     for index in list(zip(*np.nonzero(np.atleast_1d(wrong)), strict=True))[:MOST_ELEMENTS]:
         at = index if wrong.ndim else ()
         where = ", ".join(str(int(i) + start) for i, start in zip(at, starts, strict=True))
-        found.append(Element(where, *_told_apart(expected[at], error[at], actual[at])))
+        found.append(Element(f"[{where}]" if where else "itself", *_told_apart(expected[at], error[at], actual[at])))
     return found
 
 

@@ -42,7 +42,7 @@ def _failure(failure: schema.Failure) -> str:
 def _evidence(evidence: schema.Evidence) -> str:
     """Write the wrong elements as a table; nothing if there are none to be named."""
     rows = "".join(
-        f"<tr><th>[{_escaped(e.place)}]</th><td>{_escaped(e.expected)}</td><td>{_escaped(e.actual)}</td></tr>"
+        f"<tr><th>{_escaped(e.place)}</th><td>{_escaped(e.expected)}</td><td>{_escaped(e.actual)}</td></tr>"
         for e in elements_of(evidence)
     )
     head = "<tr><th></th><th>expected</th><th>actual</th></tr>"

@@ -6,6 +6,8 @@ would take a real op too long.
 
 from __future__ import annotations
 
+import inspect
+
 import numpy as np
 
 from adverify import Diagnosis, Failure, Function, Report, VerificationError, check_case, check_function, variable
@@ -103,13 +105,21 @@ def case_at(subject, *inputs):
     return Case(subject, arrays, 0, sampling)
 
 
+def place_of(kind):
+    """Say where a class is defined; nothing of one that was made by a call."""
+    try:
+        return f"{inspect.getsourcefile(kind)}:{inspect.getsourcelines(kind)[1]}"
+    except OSError:
+        return ""
+
+
 def made(op, evidence=(), inputs=([1.0, 1.0],), reason="", exception=None, **attributes):
     """Make a report of a failure whose verdict is given."""
     subject = op if isinstance(op, Subject) else subject_of(op, {})
     case = case_at(subject, *inputs)
     verdict = violated(reason or "x.grad is wrong", *evidence, exception=exception)
     failure = Failure("gradient", RULE, case, verdict)
-    return Report(subject.name, subject.location, failures=[failure], **attributes)
+    return Report(subject.name, place_of(subject.kind), failures=[failure], **attributes)
 
 
 def wrong_number():

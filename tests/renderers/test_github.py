@@ -31,7 +31,8 @@ def test_a_failure_is_an_error_at_the_class(documents, shown):
     assert properties["file"] == "tests/failures.py"
     assert properties["title"] == "TensorDotProduct: gradient"
     assert SOURCE[int(properties["line"]) - 1] == "class TensorDotProduct(Function):"
-    assert message.startswith("y.grad[0, 0] is 2 and should be 1\n\nFalsifying example:\nx = variable(")
+    assert message.startswith("y.grad[0, 0] is 2 and should be 1\n")
+    assert "\n\nFalsifying example:\nx = variable(" in message
 
 
 def test_what_was_raised_is_shown_where_it_was(documents, shown):
