@@ -8,10 +8,12 @@ adverify installed.
 from __future__ import annotations
 
 import dataclasses
+import os
 from collections import Counter
 from collections.abc import Iterator
 from functools import cached_property
 from importlib.machinery import PathFinder
+from itertools import accumulate
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -87,7 +89,8 @@ class Session:
         wanted = [target for target, files in self.files.items() if file_path.resolve() in files]
         if not wanted:
             return None
-        found = OpFile.from_parent(parent, path=file_path)
+        nodeid = Path(os.path.relpath(file_path, self.pytest.rootpath)).as_posix()  # else empty, outside of the root
+        found = OpFile.from_parent(parent, path=file_path, nodeid=nodeid)
         found.session_, found.targets = self, wanted
         return found
 
@@ -147,8 +150,9 @@ def _files(target: Target) -> Iterator[Path]:
     else:
         places = [*target.path, *sys.path]
         own = None
-        for name in target.module.split("."):
-            spec = PathFinder.find_spec(name, places)
+        for name in accumulate(target.module.split("."), "{}.{}".format):
+            finders = (PathFinder, *sys.meta_path)  # the latter know packages that are installed as editable
+            spec = next((s for finder in finders if (s := finder.find_spec(name, places))), None)
             if spec is None:
                 return
             places = list(spec.submodule_search_locations or [])
