@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
@@ -93,7 +93,30 @@ def parse(table: Any, where: str) -> Config:
             near = difflib.get_close_matches(key, known, n=1)
             hint = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(known)}"
             raise ConfigError(f"{where}: [tool.adverify] has no key {key!r}; {hint}")
-    return Config(**{key: _value(key, given, f"{where}: [tool.adverify] {key}") for key, given in table.items()})
+    config = Config(**{key: _value(key, given, f"{where}: [tool.adverify] {key}") for key, given in table.items()})
+    for key, names in _properties_named(config):
+        _refuse_unknown(names, f"{where}: [tool.adverify] {key}")
+    return config
+
+
+def _properties_named(config: Config) -> Iterator[tuple[str, list[str]]]:
+    """Give, for each key that names properties, those that it names."""
+    yield "exclude", list(config.exclude)
+    for key in ("skip", "xfail"):
+        yield key, [op.split("::", 1)[1] for op in getattr(config, key) if "::" in op]
+
+
+def _refuse_unknown(names: list[str], where: str) -> None:
+    if not names:
+        return
+    from adverify.properties import all_properties
+
+    known = sorted(p.name for p in all_properties())
+    for name in names:
+        if name not in known:
+            near = difflib.get_close_matches(name, known, n=1)
+            hint = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(known)}"
+            raise ConfigError(f"{where} names a property {name!r}, which does not exist; {hint}")
 
 
 def _value(key: str, given: Any, where: str) -> Any:

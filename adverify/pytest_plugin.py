@@ -8,12 +8,14 @@ adverify installed.
 from __future__ import annotations
 
 import dataclasses
+import os
 from collections import Counter
 from collections.abc import Iterator
 from functools import cached_property
 from importlib.machinery import PathFinder
+from itertools import accumulate
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import pytest
 
@@ -66,9 +68,14 @@ class Session:
         self.summaries: dict[str, dict[str, Any]] = {}
         for target, text in self.targets.items():
             if not self.files[target]:
-                raise pytest.UsageError(f"adverify: there is no module {target.module!r}, which {text!r} asks for")
+                raise pytest.UsageError(f"adverify: {_absent(target)} (asked for by {self._asked_by()} {text!r})")
         if config.getoption("adverify_targets") or config.args_source is not pytest.Config.ArgsSource.ARGS:
             self._ask_for_files()
+
+    def _asked_by(self) -> str:
+        if self.pytest.getoption("adverify_targets"):
+            return "--adverify"
+        return "adverify_targets =" if self.pytest.getini("adverify_targets") else "[tool.adverify] targets ="
 
     def _ask_for_files(self) -> None:
         """Add to what pytest collects the files of targets that are not below it."""
@@ -82,7 +89,8 @@ class Session:
         wanted = [target for target, files in self.files.items() if file_path.resolve() in files]
         if not wanted:
             return None
-        found = OpFile.from_parent(parent, path=file_path)
+        nodeid = Path(os.path.relpath(file_path, self.pytest.rootpath)).as_posix()  # else empty, outside of the root
+        found = OpFile.from_parent(parent, path=file_path, nodeid=nodeid)
         found.session_, found.targets = self, wanted
         return found
 
@@ -142,8 +150,9 @@ def _files(target: Target) -> Iterator[Path]:
     else:
         places = [*target.path, *sys.path]
         own = None
-        for name in target.module.split("."):
-            spec = PathFinder.find_spec(name, places)
+        for name in accumulate(target.module.split("."), "{}.{}".format):
+            finders = (PathFinder, *sys.meta_path)  # the latter know packages that are installed as editable
+            spec = next((s for finder in finders if (s := finder.find_spec(name, places))), None)
             if spec is None:
                 return
             places = list(spec.submodule_search_locations or [])
@@ -153,6 +162,19 @@ def _files(target: Target) -> Iterator[Path]:
         return
     for place in places or ([str(own.parent)] if own else []):
         yield from (f.resolve() for f in sorted(Path(place).rglob("*.py")) if f.name != "__main__.py")
+
+
+def _absent(target: Target) -> str:
+    """Say that there is no such module, and what there is in its place."""
+    import difflib
+    import pkgutil
+    from dataclasses import replace
+
+    parent, _, name = target.module.rpartition(".")
+    above = [str(f.parent) for f in _files(replace(target, module=parent))][:1] if parent else [*target.path]
+    near = difflib.get_close_matches(name, [m.name for m in pkgutil.iter_modules(above)], n=1)
+    hint = f"did you mean {'.'.join(filter(None, (parent, *near)))!r}?" if near else "is it installed?"
+    return f"there is no module {target.module!r}; {hint}"
 
 
 class OpFile(pytest.File):
@@ -249,15 +271,19 @@ class PropertyItem(pytest.Item):
         if error is not None and not report.failures:
             if self is self._bearer():
                 raise error
-            pytest.skip(f"not asked: {report.name} could not be verified")
+            self._skip(f"not asked: {report.name} could not be verified")
         counted = report.verdicts.get(self.name, Counter())
         if counted["holds"]:
             return
         if counted["undecided"]:
-            pytest.skip(f"could not be decided for any of {counted['undecided']} cases")
+            self._skip(f"could not be decided for any of {counted['undecided']} cases")
         if violated := _needed(self.name) & {f.property for f in report.failures}:
-            pytest.skip(f"not asked, because {', '.join(sorted(violated))} is violated")
-        pytest.skip("does not apply: no case asks for it")
+            self._skip(f"not asked, because {', '.join(sorted(violated))} is violated")
+        self._skip("does not apply: no case asks for it")
+
+    @staticmethod
+    def _skip(reason: str) -> NoReturn:
+        raise pytest.skip.Exception(reason, _use_item_location=True)  # of the op, not of this line
 
     def _bearer(self) -> PropertyItem:
         """The item that says that the op as a whole could not be verified."""

@@ -225,3 +225,41 @@ def test_the_plugin_costs_nothing_where_it_is_not_used():
         "heavy = {'numpy', 'scipy', 'hypothesis', 'rich', 'typer'} & set(sys.modules); assert not heavy, heavy"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_ops_in_folders_without_an_init_are_not_left_out(project):
+    (project.path / "package" / "more").mkdir()
+    (project.path / "package" / "more" / "late.py").write_text(OPS.replace("Square", "Power"))
+    lines = run(project, "--collect-only", "-q", "-k", "Power").outlines
+    assert "package/more/late.py::Power::gradient" in lines
+
+
+def test_a_package_outside_of_the_project_that_python_finds_by_a_hook_of_its_own(project):
+    lines = run(project, "--collect-only", "-q", "--adverify", "adverify.ops.trigonometry:Sin", "-k", "Sin").outlines
+    found = [line for line in lines if line.endswith("adverify/ops/trigonometry.py::Sin::gradient")]
+    assert len(found) == 1
+
+
+@pytest.mark.parametrize(
+    ("setting", "expected"),
+    [
+        (
+            'exclude = ["gradeint"]',
+            "exclude names a property 'gradeint', which does not exist; did you mean 'gradient'",
+        ),
+        ('skip = {"Square::x" = "why"}', "skip names a property 'x', which does not exist; there are accumulation, "),
+        ('xfail = {"Square::layot" = "why"}', "xfail names a property 'layot', which does not exist; did you mean"),
+    ],
+)
+def test_a_property_that_does_not_exist_is_named_before_anything_runs(project, setting, expected):
+    project.makepyprojecttoml(f"[tool.adverify]\n{setting}\n")
+    result = run(project)
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    assert f"pyproject.toml: [tool.adverify] {expected}" in result.stderr.str()
+
+
+def test_a_target_that_is_not_there_is_told_with_who_asks_for_it(project):
+    project.makepyprojecttoml('[tool.adverify]\ntargets = ["package.op"]\n')
+    assert (
+        "did you mean 'package.ops'? (asked for by [tool.adverify] targets = 'package.op')" in run(project).stderr.str()
+    )
