@@ -82,8 +82,10 @@ def sample(
     outputs = evaluate(points.reshape(-1, x.size)).reshape(len(directions), 2 * rungs, -1)
     with np.errstate(all="ignore"):
         change = outputs - evaluate(x[None])[0]
-        moves = (change != 0).any(axis=1, keepdims=True)
+        known = np.isfinite(change)
+        moves = (known & (change != 0)).any(axis=1, keepdims=True)
         phi = np.where(moves, change, 0.0) @ g
+        phi[~known.all(axis=2)] = np.nan
         phi[np.tile(t, 2) < 8 * _shortest(x, directions, resolution)[:, None]] = np.nan
         size = np.where(moves, np.abs(outputs), 0.0) @ np.abs(g)
     return Samples(phi.reshape(shape), size.reshape(shape), moves[:, 0])

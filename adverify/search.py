@@ -20,7 +20,7 @@ from adverify.isolation import OutOfTime, Watch
 from adverify.properties import Property, dependents
 from adverify.report import Failure, Report
 from adverify.sampling import Sampling
-from adverify.shapes import is_degenerate
+from adverify.shapes import is_degenerate, kind_of, varied
 from adverify.strategies.cases import cases, simpler_cases, sweeps
 from adverify.strategies.values import Regime
 from adverify.subject import Subject
@@ -262,5 +262,5 @@ def _share_of(p: Property, drawn: Sequence[Case]) -> Sequence[Case]:
     """Give the part of a sweep that a property is asked about."""
     if p.judges_gradients:
         return [c for c in drawn if is_degenerate(tuple(a.shape for a in c.arrays)) == p.degenerate]
-    stride = -(-len(drawn) // SPARSE) or 1
-    return drawn[drawn[0].seed % stride :: stride] if drawn else []
+    kinds = [kind_of(tuple(a.shape for a in c.arrays)) for c in drawn]
+    return varied(drawn, kinds, SPARSE, drawn[0].seed % len(drawn)) if drawn else []

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from adverify.case import Case
 from adverify.domains import Domain, real
 from adverify.sampling import Sampling
-from adverify.shapes import Shapes, is_degenerate
+from adverify.shapes import Shapes, is_degenerate, kind_of, varied
 from adverify.subject import Arrays, Rejected, Subject
 
 SCALES = (1e3, 1e-3, 1e200, 1e-200, 1e8, 1e-8, 1e100, 1e-100, 1e160, 1e-160, 1e30, 1e-30)
@@ -84,10 +84,10 @@ def sweeps(
     most : int
     """
     every = [(subject, sampling, shapes) for subject, sampling in subjects for shapes in sampling.shapes]
-    stride = -(-len(every) // most)
+    kinds = [(id(subject), kind_of(shapes)) for subject, _, shapes in every]
     at = draw(st.integers(0, len(every) - 1))
     alone = draw(st.sampled_from((True, *(False,) * 9)))
-    return _drawn(draw, every[at : at + 1] if alone else every[at % stride :: stride], regime, "all")
+    return _drawn(draw, every[at : at + 1] if alone else varied(every, kinds, most, at), regime, "all")
 
 
 def _drawn(
