@@ -2,6 +2,7 @@
 
 import adverify.ops  # noqa: F401  # binds the operators of Variable
 from adverify.check import check_case, check_function
+from adverify.check_expression import check_expression
 from adverify.domains import Domain
 from adverify.engine import Function, Tensor, Variable, tensor, variable
 from adverify.report import Diagnosis, Failure, InvalidFunction, Report, Undecided, VerificationError
@@ -18,6 +19,7 @@ __all__ = [
     "Variable",
     "VerificationError",
     "check_case",
+    "check_expression",
     "check_function",
     "tensor",
     "variable",

@@ -19,13 +19,13 @@ from adverify.case import Case
 from adverify.domains import Domain, real
 from adverify.engine import Function, Variable
 from adverify.evaluation import Memory
-from adverify.expression import Apply, Expression, Leaf, Run
+from adverify.expression import Apply, Expression, Leaf, Run, Use
 from adverify.inference import infer
 from adverify.probing import NothingFits
 from adverify.properties.gradient import SpecialValues
 from adverify.sampling import Sampling
 from adverify.signatures import Signature
-from adverify.subject import Arrays, BackwardRaised, Rejected, Subject, input_names
+from adverify.subject import Arrays, BackwardRaised, Rejected, Subject, input_names, is_immutable
 from adverify.verdict import HOLDS, Evidence, Status, Verdict, mismatch, undecided
 
 PASSES = ("", "in a second backward over the same graph, ", "when the graph is built again on the same leaves, ")
@@ -399,14 +399,14 @@ class _Witnessed:
             wanted, seen = self.chain.complete(e, i), [v.given for v in visits[i]]
             right = [all(_is_close(g, w, b) for g, w, b in zip(s, wanted, bars[i], strict=True)) for s in seen]
             if len(seen) > 1:
-                return Blame("engine", i, f"{where}the engine visits {e.name(i)}, {len(seen)} times"
+                return Blame("engine", i, f"{where}the engine visits {e.mention(i)} {len(seen)} times"
                              + ("" if right[0] else f", first {self._what_is_missing(i, seen[0])}"))  # fmt: skip
             if not seen and any(np.any(w != 0) for w in wanted):
-                return Blame("engine", i, f"{where}the engine never visits {e.name(i)}, "
+                return Blame("engine", i, f"{where}the engine never visits {e.mention(i)}, "
                              f"and loses what {self._senders(i)} sends to it")  # fmt: skip
             if seen and not right[0]:
                 evidence = _evidence(f"cotangent of node {i}", wanted[0], seen[0][0])
-                return Blame("engine", i, f"{where}the engine visits {e.name(i)}, {self._what_is_missing(i, seen[0])}",
+                return Blame("engine", i, f"{where}the engine visits {e.mention(i)} {self._what_is_missing(i, seen[0])}",
                              evidence)  # fmt: skip
             if seen:
                 blame = self._of_shares(where, i, visits[i][0])
@@ -432,26 +432,51 @@ class _Witnessed:
             eps = float(np.finfo(e.values[u.node][u.output].dtype).eps)
             if _is_close(now, np.asarray(before + own), 1e4 * eps * size):
                 continue
-            name = f"what {e.name(i)}, adds to {e.name(u.node)}"
-            evidence = _evidence(name, before + own, now)
-            if np.any(before) and _is_close(now, np.asarray(own), 1e4 * eps * size):
-                others = ", ".join(e.name(j) for j, _ in e.consumers[u.node] if j != i) or "an earlier pass"
-                return Blame("use", i, f"{where}{e.name(i)}, overwrites the gradient of {e.name(u.node)}, "
-                             f"which holds the share of {others}", evidence)  # fmt: skip
-            if len(places) > 1:
-                return Blame("use", i, f"{where}{e.name(i)}, with {e.name(u.node)} as its inputs {places}, "
-                             "does not add both shares", evidence)  # fmt: skip
-            if self._is_by_sharing(i):
-                return Blame("use", i, f"{where}{e.name(i)}, keeps something of another use of the same instance, "
-                             f"by {_nodes(self._twins(i))}", evidence)  # fmt: skip
-            return Blame("use", i, f"{where}{e.name(i)}, sends {e.name(u.node)} something else than it does alone",
-                         evidence)  # fmt: skip
+            evidence = _evidence(f"what {e.name(i)}, adds to {e.name(u.node)}", before + own, now)
+            return self._of_share(where, i, visit, u, _is_close(now, np.asarray(own), 1e4 * eps * size), evidence)
         return None
+
+    def _of_share(
+        self, where: str, i: int, visit: _Visit, u: Use, overwrites: bool, evidence: tuple[Evidence, ...]
+    ) -> Blame:
+        """One use of the node's op leaves something wrong on its input: does it do so out of the graph, too?"""
+        e, n = self.e, self.e.nodes[i]
+        places = [p for p, v in enumerate(n.inputs) if v == u]
+        name, to = e.name(i), e.mention(u.node)
+        if self._is_replayed(i, visit, places[0]):
+            if overwrites and np.any(visit.held[places[0]]):
+                others = " and ".join(e.mention(j) for j, _ in e.consumers[u.node] if j != i) or "an earlier pass"
+                what = f"overwrites the gradient of {to}, which holds the share of {others}"
+            elif len(places) > 1:
+                what = f"with {to} as its inputs {' and '.join(map(str, places))}, does not add all shares"
+            else:
+                what = f"does not add its share to what the gradient of {to} holds"
+            return Blame("use", i, f"{where}{name}, {what}", evidence)
+        if self._is_by_sharing(i):
+            what = f"keeps something of another use of the same instance, by {_nodes(self._twins(i))}"
+            return Blame("use", i, f"{where}{name}, {what}", evidence)
+        edge = f"{e.mention(i)} -> {to}"
+        if len(places) > 1:
+            edge += f", which is its inputs {' and '.join(map(str, places))}"
+        return Blame("engine", i, f"{where}the engine does not add what goes along the edge {edge}", evidence)
+
+    def _is_replayed(self, i: int, visit: _Visit, place: int) -> bool:
+        """Whether a new instance, on the same inputs and cotangent, leaves the same as in the graph."""
+        n = self.e.nodes[i]
+        assert isinstance(n, Apply)
+        made: dict[Use, Variable] = {}
+        for u, a, held in zip(n.inputs, self.e.operands(i), visit.held, strict=True):
+            made.setdefault(u, Variable(np.array(a), np.array(held)))
+        op, inputs = n.subject.make(), [made[u] for u in n.inputs]
+        n.subject.apply(op, inputs)
+        left = n.subject.pull_back(op, inputs, visit.given)[place]
+        size = float(np.abs(visit.after[place]).max(initial=0.0))
+        return _is_close(left, visit.after[place], 1e4 * float(np.finfo(left.dtype).eps) * size)
 
     def _of_kept(self, number: int, i: int, k: int, actual: Any, wanted: np.ndarray) -> Blame:
         n = self.e.nodes[i]
         evidence = _evidence(f"gradient of node {i}", wanted, actual)
-        where, name = PASSES[number], self.e.name(i)
+        where, name = PASSES[number], self.e.mention(i)
         if not (n.requires_grad if isinstance(n, Leaf) else n.kept):
             return Blame("engine", i, f"{where}the engine leaves a gradient on {name}, which requires none", evidence)
         if np.shape(actual) != wanted.shape or np.asarray(actual).dtype != wanted.dtype:
@@ -476,7 +501,7 @@ class _Witnessed:
                 bar = 1e-9 * float(np.abs(share).max(initial=0.0))
                 if np.any(share) and _is_close(np.asarray(actual[k], other.dtype), other, bar):
                     position = f" (its input {p})" if len(self.e.nodes[j].inputs) > 1 else ""
-                    return f"{word} {self.e.name(j)}{position}, sends to it"
+                    return f"{word} {self.e.mention(j)}{position} sends to it"
         return "which is not the sum of what " + self._senders(i) + " sends to it"
 
 
@@ -496,7 +521,7 @@ def _unexplained(e: Expression, chain: Chain, number: int) -> Blame:
     if found is None:
         return Blame("engine", len(e.nodes) - 1, "two runs of the same graph give different gradients")
     _, i, k, expected, actual = found
-    text = f"{PASSES[number]}the engine gives {e.name(i)} another gradient than the chain rule"
+    text = f"{PASSES[number]}the engine gives {e.mention(i)} another gradient than the chain rule"
     return Blame("engine", i, text, _evidence(f"gradient of node {i}", expected, actual))
 
 
@@ -539,7 +564,7 @@ def _of_nodes(e: Expression, chain: Chain) -> Judgement:
         elif verdict.status is Status.VIOLATED:
             confirmed = _confirmed(case, verdict)
             if confirmed.status is Status.VIOLATED:
-                text = f"{e.name(i)}{_peculiarity(case, confirmed)}: {confirmed.reason}"
+                text = f"{e.name(i)}{_peculiarity(case, confirmed)}: by itself, {confirmed.reason}"
                 return _accused(Blame("op", i, text, confirmed.evidence, confirmed.exception))
             doubts.append(f"{e.nodes[i].subject.kind.__name__}: {confirmed.reason}")  # type: ignore[union-attr]
     decided = len(cases) - len(doubts)
@@ -568,7 +593,7 @@ MOST_REMEMBERED = 4096
 
 def _sampling(subject: Subject, arrays: Arrays) -> Sampling:
     """What is known of a node before anything is inferred: what its op declares."""
-    key = subject.make
+    key = _identity(subject)
     if key not in _MEMORIES:
         if len(_MEMORIES) >= MOST_REMEMBERED:
             _MEMORIES.clear()
@@ -580,10 +605,16 @@ def _sampling(subject: Subject, arrays: Arrays) -> Sampling:
     return Sampling((tuple(a.shape for a in arrays),), domains, 0.0, 0.0, False, (False,) * len(arrays), memory=memory)
 
 
+def _identity(subject: Subject) -> Any:
+    """What two Subjects have in common that do the same, as far as can be told; the same one each time for one."""
+    state = getattr(subject.make(), "__dict__", {})
+    return (subject.kind, *sorted(state.items())) if all(map(is_immutable, state.values())) else subject.make
+
+
 def _confirmed(case: Local, verdict: Verdict) -> Verdict:
     """Ask again with all that can be inferred about the op: nobody is accused for a lack of knowledge."""
     subject = case.subject
-    key = (subject.make, len(case.arrays))
+    key = (_identity(subject), len(case.arrays))
     if key not in _INFERRED:
         made = subject.make()
         hinted = getattr(made, "signature", None)

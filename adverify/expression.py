@@ -80,6 +80,20 @@ class Total(Function):
             y.grad = y.grad + w * grad
 
 
+class Plus(Function):
+    """The sum of its inputs, broadcast: the simplest op there is, put for others where they do not matter."""
+
+    def forward(self, *inputs: Variable) -> Variable:
+        return variable(sum(x.data for x in inputs))
+
+    def backward(self, *inputs_and_grad: Any) -> None:
+        *inputs, grad = inputs_and_grad
+        for x in inputs:
+            extra = grad.ndim - x.data.ndim
+            stretched = [extra + k for k, n in enumerate(x.data.shape) if n == 1]
+            x.grad = x.grad + grad.sum((*range(extra), *stretched), keepdims=True).reshape(x.data.shape)
+
+
 @dataclass(frozen=True, eq=False)
 class Expression:
     """A directed acyclic graph of ops, with the values of its leaves and a cotangent for each output.
@@ -254,6 +268,11 @@ class Expression:
         n = self.nodes[i]
         return f"leaf {i}" if isinstance(n, Leaf) else f"node {i}, `{n.subject.name}`"
 
+    def mention(self, i: int) -> str:
+        """Call a node where another one is spoken of: ``"node 3 (Max)"``."""
+        n = self.nodes[i]
+        return f"leaf {i}" if isinstance(n, Leaf) else f"node {i} ({n.subject.kind.__name__})"
+
     @property
     def key(self) -> Any:
         """What two expressions have in common that are equal."""
@@ -423,6 +442,26 @@ def _recorded(v: Variable) -> tuple[Node | None, int]:
 def _variables_below(v: Variable) -> Iterator[Variable]:
     node, _ = _recorded(v)
     return (x for x in (node.inputs if node is not None else ()) if x is not None)
+
+
+def is_recorded(*outputs: Variable) -> bool:
+    """Whether every Variable that some outputs depend on is a leaf or was given by a Function."""
+    return all(v.back is None or _recorded(v)[0] is not None for v in _all_below(*outputs))
+
+
+def leaves_below(*outputs: Variable) -> list[Variable]:
+    """The Variables that some outputs depend on, and that no op gave."""
+    return [v for v in _all_below(*outputs) if v.back is None]
+
+
+def _all_below(*outputs: Variable) -> list[Variable]:
+    found, stack = dict.fromkeys(outputs), list(outputs)
+    while stack:
+        for x in _variables_below(stack.pop()):
+            if x not in found:
+                found[x] = None
+                stack.append(x)
+    return list(found)
 
 
 def _python(e: Expression) -> Iterator[str]:

@@ -9,10 +9,11 @@ from dataclasses import replace
 import numpy as np
 
 from adverify.blame import Chain
-from adverify.expression import Apply, Expression, Leaf, Use
-from adverify.subject import Rejected
+from adverify.expression import Apply, Expression, Leaf, Plus, Use
+from adverify.subject import Rejected, subject_of
 
 SECONDS = 3.0
+PLUS = subject_of(Plus, {})
 
 
 def shrunk(e: Expression, is_wrong: Callable[[Expression], bool], seconds: float = SECONDS) -> Expression:
@@ -56,7 +57,8 @@ def complexity(e: Expression) -> tuple[float, ...]:
     unusual = sum(n.kept for n in applied) + sum(not n.requires_grad for n in leaves)
     narrow = sum(n.array.dtype != float for n in leaves)
     rough = float(np.sum(values != np.round(values))) + float(np.sum(weights != 1.0))
-    return (len(applied), len(e.nodes), len(e.outputs), sum(len(n.inputs) for n in applied), values.size, narrow,
+    return (len(applied), len(e.nodes), len(e.outputs), sum(len(n.inputs) for n in applied),
+            sum(n.subject.kind is not Plus for n in applied), values.size, narrow,
             unusual, sum(map(len, _shapes(e))), rough, float(np.abs(values).sum()))  # fmt: skip
 
 
@@ -66,7 +68,7 @@ def _shapes(e: Expression) -> list[tuple[int, ...]]:
 
 def simplifications(e: Expression) -> Iterator[Expression]:
     """Give graphs that are simpler in one respect, those first that leave out most."""
-    for way in (_alone, _cut, _one_output, _bypassed, _merged, _plain, _resized, _simple_values):
+    for way in (_alone, _cut, _one_output, _bypassed, _merged, _added, _reconnected, _plain, _resized, _simple_values):
         for simpler in way(e):
             try:
                 _ = simpler.values
@@ -138,6 +140,29 @@ def _merged(e: Expression) -> Iterator[Expression]:
         for j in range(first - 1, -1, -1):
             if j != i:
                 yield _redirected(e, i, Use(j))
+
+
+def _added(e: Expression) -> Iterator[Expression]:
+    """A node adds up its inputs, instead of what it does; it has one input less, if that is what it does."""
+    for i, n in enumerate(e.nodes):
+        if isinstance(n, Apply) and n.subject.kind is not Plus and len(e.values[i]) == 1:
+            yield _refitted(replace(e, nodes=(*e.nodes[:i], replace(n, subject=PLUS), *e.nodes[i + 1 :])))
+        elif isinstance(n, Apply) and n.subject.kind is Plus and len(n.inputs) > 1:
+            for k in range(len(n.inputs)):
+                fewer = replace(n, inputs=n.inputs[:k] + n.inputs[k + 1 :])
+                whole = replace(e, nodes=(*e.nodes[:i], fewer, *e.nodes[i + 1 :]))
+                yield _refitted(whole.below(e.outputs, e.cotangents))
+
+
+def _reconnected(e: Expression) -> Iterator[Expression]:
+    """One input of a node is taken from another node."""
+    for i, n in enumerate(e.nodes):
+        for k, u in enumerate(n.inputs):
+            for j in range(i):
+                if Use(j) != u and isinstance(n, Apply):
+                    other = replace(n, inputs=(*n.inputs[:k], Use(j), *n.inputs[k + 1 :]))
+                    whole = replace(e, nodes=(*e.nodes[:i], other, *e.nodes[i + 1 :]))
+                    yield _refitted(whole.below(e.outputs, e.cotangents))
 
 
 def _redirected(e: Expression, i: int, source: Use) -> Expression:

@@ -31,6 +31,8 @@ MOST_PATTERNS = 48
 MOST_ARGUMENTS = 8
 TRIES = 4
 """Ways in which an op's shapes are tried on the nodes that are there, before the step is left out."""
+OTHERS = 3
+"""Ops that are tried for a step, where the first one suits nothing."""
 LARGEST = 1e4
 """Operands beyond it are squashed."""
 FILLED = {"unit": interval(0.05, 0.95), "normal": real, "above": interval(1.1, 3.0), "negative": interval(-0.9, -0.1),
@@ -52,8 +54,8 @@ class Fit(NamedTuple):
 def expressions(
     draw: st.DrawFn,
     ops: Sequence[type[Function] | Function] | None = None,
-    max_nodes: int = 8,
-    leaves: int = 4,
+    max_nodes: int = 12,
+    leaves: int = 5,
     shapes: Sequence[Shape] | None = None,
 ) -> Expression:
     """Draw graphs of ops, with values for their leaves and cotangents for their outputs.
@@ -189,13 +191,15 @@ class _Growth:
         self.used: set[int] = set()
 
     def step(self, menu: Sequence[tuple[Any, Sequence[dict[str, Any]]]], raw: bytes) -> None:
-        """Apply an op to what is there, if it can be."""
+        """Apply an op to what is there; if it cannot be, another one."""
         step = _Step(raw)
-        op, arguments = menu[step.op % len(menu)]
-        fits = _fits(op, arguments[step.arguments % len(arguments)])
-        if not fits:
-            return
-        fit = fits[step.fit % len(fits)]
+        for k in range(OTHERS):
+            op, arguments = menu[(step.op + k) % len(menu)]
+            fits = _fits(op, arguments[step.arguments % len(arguments)])
+            if fits and self._is_applied(fits[step.fit % len(fits)], step):
+                return
+
+    def _is_applied(self, fit: Fit, step: _Step) -> bool:
         before = len(self.nodes), set(self.used)
         for shapes, known in itertools.islice(self._solutions(fit, step), TRIES):
             for squash in (False, True):
@@ -204,7 +208,8 @@ class _Growth:
                 except (_Unfit, Rejected):
                     self._undo(*before)
                 else:
-                    return
+                    return True
+        return False
 
     def _undo(self, count: int, used: set[int]) -> None:
         del self.nodes[count:], self.values[count:]
@@ -248,7 +253,8 @@ class _Growth:
 
     def _operand(self, shape: Shape, domain: Domain, preference: int) -> Use:
         """A node of the shape that is there, or a new leaf."""
-        there = [u for i in range(len(self.nodes) - 1, -1, -1) for u in [Use(i)] if self._shape(u) == shape]
+        there = [Use(i) for i in range(len(self.nodes) - 1, -1, -1) if self._shape(Use(i)) == shape]
+        there.sort(key=lambda u: u.node in self.used)
         is_full = sum(isinstance(n, Leaf) for n in self.nodes) >= self.max_leaves
         if there and (is_full or preference % 4):
             return there[preference // 4 % len(there)]
