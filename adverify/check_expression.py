@@ -124,13 +124,14 @@ def _judged(e: Expression) -> Report:
     with isolated():
         judgement = judge_expression(e)
         if judgement.blame is not None:
-            guilty, kind = judgement.blame.guilty(e), judgement.blame.kind
+            kind, guilty = judgement.blame.kind, judgement.guilty
 
             def shows_the_same(other: Expression) -> bool:
-                blame = judge_expression(other).blame
-                return blame is not None and (blame.kind, blame.guilty(other)) == (kind, guilty)
+                found = judge_expression(other)
+                return found.blame is not None and found.expression is other \
+                    and (found.blame.kind, found.guilty) == (kind, guilty)  # fmt: skip
 
-            e = shrunk(e, shows_the_same)
+            e = shrunk(judgement.expression or e, shows_the_same)
             judgement = judge_expression(e)
             report.failures.append(_failure(e, judgement))
     status = judgement.verdict.status

@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import re
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, NamedTuple
@@ -298,6 +298,9 @@ class Expression:
         ]
         return f"<Expression of {len(self.leaves)} leaves: {'; '.join(terms) or 'no ops'}>"
 
+    def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
+        printer.text(repr(self) if cycle else f"Expression that is written\n{self}\n")
+
     def dot(self) -> str:
         """The graph in Graphviz's language."""
         from adverify.diagram import dot
@@ -331,16 +334,17 @@ class Run:
     """
 
     def __init__(
-        self, expression: Expression, leaves: dict[int, Any] | None = None, instances: Any = None
-    ) -> None:
+        self, expression: Expression, leaves: Mapping[int, Any] | None = None,
+        instances: Callable[[int, Apply], Function] | None = None,
+    ) -> None:  # fmt: skip
         self.variables: list[list[Variable]] = []
-        instances = _Instances() if instances is None else instances
+        instance_of = instances or Instances()
         for i, n in enumerate(expression.nodes):
             if isinstance(n, Leaf):
                 given = leaves[i] if leaves else variable(np.array(n.array), n.requires_grad)
                 self.variables.append([given])
                 continue
-            result = instances(i, n)(*(self.variables[u.node][u.output] for u in n.inputs))
+            result = instance_of(i, n)(*(self.variables[u.node][u.output] for u in n.inputs))
             outputs = list(result) if isinstance(result, tuple) else [result]
             for y in outputs:
                 y.requires_grad = n.kept
@@ -356,7 +360,7 @@ class Run:
             Total(*self._cotangents)(*self.outputs).backward()
 
 
-class _Instances:
+class Instances:
     """One instance for all nodes that apply the same."""
 
     def __init__(self) -> None:

@@ -8,12 +8,11 @@ from dataclasses import replace
 
 import numpy as np
 
-from adverify.blame import Chain
+from adverify.blame import PLUS, Chain
 from adverify.expression import Apply, Expression, Leaf, Plus, Use
-from adverify.subject import Rejected, subject_of
+from adverify.subject import Rejected
 
 SECONDS = 3.0
-PLUS = subject_of(Plus, {})
 
 
 def shrunk(e: Expression, is_wrong: Callable[[Expression], bool], seconds: float = SECONDS) -> Expression:

@@ -3,7 +3,7 @@
 With right ops and a right engine no graph is to be accused. Each round draws from a few ops, those first that have
 met the fewest others, so that the pairs of parent and child that were not seen yet become likely.
 
-``--mutants`` puts each wrong op of the corpora among the built-in ones, and counts how many are blamed by name.
+``--mutants shared`` puts each wrong op of a corpus among the built-in ones, and counts how many are blamed by name.
 """
 
 from __future__ import annotations
@@ -167,7 +167,7 @@ def blamed(mutant: type[Function], seed: int) -> str:
             return
         judgement = judge_expression(e)
         if judgement.blame is not None:
-            found.append(judgement.blame.guilty(e))
+            found.append(judgement.guilty)
             raise _Found
 
     with isolated():
@@ -180,18 +180,19 @@ def blamed(mutant: type[Function], seed: int) -> str:
     return found[0] if found else ""
 
 
-def mutants(seed: int) -> None:
-    """Print how many wrong ops of the corpora are blamed by name."""
+def mutants(seed: int, roots: Sequence[str]) -> Counter[str]:
+    """Print how many wrong ops of some corpora are blamed by name."""
     from tests.corpora import ops
 
     counts: Counter[str] = Counter()
-    for name, op in ops("mutants"):
+    for name, op in ops("mutants", roots):
         who = blamed(op, seed)
         verdict = "blamed" if who == op.__name__ else f"blamed on {who}" if who else "not found"
         counts[verdict if verdict in ("blamed", "not found") else "blamed on another"] += 1
         if verdict != "blamed":
             print(f"{name} ({getattr(op, 'violates', '')}): {verdict}", flush=True)
     print(dict(counts))
+    return counts
 
 
 def main() -> None:
@@ -199,10 +200,10 @@ def main() -> None:
     parser.add_argument("--graphs", type=int, default=2000)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--jobs", type=int, default=1)
-    parser.add_argument("--mutants", action="store_true")
+    parser.add_argument("--mutants", nargs="+", metavar="CORPUS", help="own, shared or further")
     given = parser.parse_args()
     if given.mutants:
-        mutants(given.seed)
+        mutants(given.seed, given.mutants)
         return
     total = Coverage()
     with ProcessPoolExecutor(given.jobs) as pool:

@@ -87,7 +87,8 @@ def expressions(
     if max_nodes < 1 or leaves < 1:
         raise ValueError(f"max_nodes and leaves must be at least 1; got {max_nodes!r} and {leaves!r}")
     allowed = None if shapes is None else {tuple(s) for s in shapes}
-    steps = draw(st.lists(st.binary(min_size=BYTES, max_size=BYTES), min_size=1, max_size=max_nodes))
+    count = draw(st.sampled_from(_lengths(max_nodes)))
+    steps = draw(st.lists(st.binary(min_size=BYTES, max_size=BYTES), min_size=count, max_size=count))
     growth = _Growth(draw, max_nodes, leaves, allowed)
     for step in steps:
         growth.step(menu, step)
@@ -160,6 +161,11 @@ def _domains(prober: Prober, patterns: tuple[Shapes, ...], fillings: Sequence[st
     return tuple(domains)
 
 
+def _lengths(most: int) -> list[int]:
+    """How many steps there may be: any number, large ones more often."""
+    return [*range(1, most + 1), *range(most // 2 + 1, most + 1)]
+
+
 class _Step:
     """The bytes of one step, as answers to questions; 0 is the simplest answer to each."""
 
@@ -222,6 +228,8 @@ class _Growth:
         order = [fit.patterns[(step.pattern + k) % len(fit.patterns)] for k in range(len(fit.patterns))]
         for u in self._candidates(step.operand(place)):
             shape = self._shape(u)
+            if arity > 1 and step.place % 2:
+                yield (shape,) * arity, {place: u}
             for pattern in order:
                 if len(pattern[place]) == len(shape):
                     yield _renamed(pattern, place, shape), {place: u}
@@ -229,11 +237,12 @@ class _Growth:
             yield pattern, {}
 
     def _candidates(self, preference: int) -> list[Use]:
-        """The outputs that are there: first those that nothing uses yet, the last first; or all, from some one on."""
+        """Some of the outputs that are there: what nothing uses yet, or anything; what ops gave more often."""
         everything = [Use(i, k) for i in range(len(self.nodes) - 1, -1, -1) for k in range(len(self.values[i]))]
+        everything.sort(key=lambda u: isinstance(self.nodes[u.node], Leaf))
         fresh = [u for u in everything if u.node not in self.used]
-        chosen = fresh if fresh and preference % 3 else everything
-        start = preference // 3 % len(chosen) if chosen else 0
+        chosen = fresh if fresh and preference % 2 == 0 else everything
+        start = int(len(chosen) * (preference // 2 / 128) ** 2)
         return chosen[start : start + 2]
 
     def _shape(self, u: Use) -> Shape:
@@ -241,8 +250,9 @@ class _Growth:
 
     def _apply(self, fit: Fit, shapes: Shapes, known: dict[int, Use], step: _Step, squash: bool) -> None:
         inputs = []
+        (first,) = known.values() or (None,)
         for i, (shape, domain) in enumerate(zip(shapes, fit.domains, strict=True)):
-            u = known[i] if i in known else self._operand(shape, domain, step.operand(i))
+            u = known[i] if i in known else self._operand(shape, domain, step.operand(i), first)
             inputs.append(self._into(u, domain, squash))
         if sum(isinstance(n, Apply) for n in self.nodes) >= self.max_nodes:
             raise _Unfit
@@ -251,20 +261,22 @@ class _Growth:
             raise _Unfit
         self._add(Apply(fit.subject, tuple(inputs), step.kept), outputs)
 
-    def _operand(self, shape: Shape, domain: Domain, preference: int) -> Use:
-        """A node of the shape that is there, or a new leaf."""
+    def _operand(self, shape: Shape, domain: Domain, preference: int, first: Use | None) -> Use:
+        """What another input of the op is already, a node of the shape that is there, or a new leaf."""
+        if first is not None and preference % 2 and self._shape(first) == shape:
+            return first
         there = [Use(i) for i in range(len(self.nodes) - 1, -1, -1) if self._shape(Use(i)) == shape]
         there.sort(key=lambda u: u.node in self.used)
         is_full = sum(isinstance(n, Leaf) for n in self.nodes) >= self.max_leaves
-        if there and (is_full or preference % 4):
-            return there[preference // 4 % len(there)]
+        if there and (is_full or preference % 8):
+            return there[preference // 8 % len(there)]
         if is_full or (self.shapes is not None and shape not in self.shapes):
             raise _Unfit
-        regime = Regime.SPECIAL if preference % 16 == 12 else Regime.ORDINARY
+        regime = Regime.SPECIAL if preference % 32 >= 24 else Regime.ORDINARY
         size = math.prod(shape) * width(regime)
         values = decode(self.draw(st.binary(min_size=size, max_size=size)), shape, domain, regime)
-        single = preference % 32 == 28
-        self._add(Leaf(values.astype(np.float32 if single else float), preference % 64 < 48), ())
+        single = preference % 64 == 40
+        self._add(Leaf(values.astype(np.float32 if single else float), preference < 192), ())
         return Use(len(self.nodes) - 1)
 
     def _into(self, u: Use, domain: Domain, squash: bool) -> Use:
