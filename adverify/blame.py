@@ -113,6 +113,8 @@ def judge_expression(e: Expression) -> Judgement:
         if verdict.status is not Status.VIOLATED:
             return Judgement(undecided(str(raised.cause)))
         return _accused(Blame("op", raised.node, f"{e.name(raised.node)}: {verdict.reason}", (), raised.cause.cause), e)
+    if not chain.is_finite:  # sums of NaN and infinity say nothing, but the node that gave them can be judged
+        return _of_nodes(e, chain)
     blame = _of_engine(e, chain)
     if blame is not None:
         return _accused(blame, e)
@@ -121,6 +123,23 @@ def judge_expression(e: Expression) -> Judgement:
     if blame is not None:
         return _accused(blame, crowded)
     return _of_nodes(e, chain)
+
+
+def shows_the_same(e: Expression, known: Judgement) -> bool:
+    """Whether a graph, as it stands, is wrong for the same reason as another one."""
+    if known.blame is None:
+        return False
+    try:
+        chain = Chain(e)
+        if known.blame.kind == "op":
+            found = _of_nodes(e, chain).blame
+        else:
+            found = _of_engine(e, chain) if chain.is_finite else None
+    except Rejected:
+        return False
+    except _Raised:
+        found = judge_expression(e).blame
+    return found is not None and (found.kind, found.guilty(e)) == (known.blame.kind, known.guilty)
 
 
 def _accused(blame: Blame, e: Expression) -> Judgement:
@@ -196,6 +215,10 @@ class Chain:
         """The cotangents of a node, zeros for outputs that nothing uses."""
         given = zip(self.cotangents[i], e.values[i], strict=True)
         return tuple(np.zeros(y.shape, y.dtype) if g is None else np.asarray(g) for g, y in given)
+
+    @property
+    def is_finite(self) -> bool:
+        return all(np.isfinite(g).all() for sent in self.cotangents for g in sent if g is not None)
 
     def is_reached(self, i: int) -> bool:
         return any(g is not None for g in self.cotangents[i])
@@ -646,7 +669,7 @@ def _of_nodes(e: Expression, chain: Chain) -> Judgement:
     asked = [
         i
         for i, n in enumerate(e.nodes)
-        if isinstance(n, Apply) and chain.is_reached(i) and any(np.any(g) for g in chain.complete(e, i))
+        if isinstance(n, Apply) and chain.is_reached(i) and _is_telling(chain.complete(e, i))
     ]
     cases = [_local(e, i, chain.complete(e, i)) for i in asked]
     verdicts = _asked(cases)
@@ -662,6 +685,10 @@ def _of_nodes(e: Expression, chain: Chain) -> Judgement:
             doubts.append(f"{e.nodes[i].subject.kind.__name__}: {confirmed.reason}")  # type: ignore[union-attr]
     decided = len(cases) - len(doubts)
     return Judgement(undecided(doubts[0]) if doubts else HOLDS, None, decided)
+
+
+def _is_telling(cotangents: Arrays) -> bool:
+    return all(np.isfinite(g).all() for g in cotangents) and any(np.any(g) for g in cotangents)
 
 
 def _asked(cases: Sequence[Local]) -> list[Verdict]:

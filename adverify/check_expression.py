@@ -13,7 +13,7 @@ import hypothesis
 import numpy as np
 from hypothesis import strategies as st
 
-from adverify.blame import Judgement, judge_expression
+from adverify.blame import Judgement, judge_expression, shows_the_same
 from adverify.case import Case, literal
 from adverify.check import known, verify
 from adverify.domains import Domain, real
@@ -124,14 +124,8 @@ def _judged(e: Expression) -> Report:
     with isolated():
         judgement = judge_expression(e)
         if judgement.blame is not None:
-            kind, guilty = judgement.blame.kind, judgement.guilty
-
-            def shows_the_same(other: Expression) -> bool:
-                found = judge_expression(other)
-                return found.blame is not None and found.expression is other \
-                    and (found.blame.kind, found.guilty) == (kind, guilty)  # fmt: skip
-
-            e = shrunk(judgement.expression or e, shows_the_same)
+            known = judgement
+            e = shrunk(judgement.expression or e, lambda other: shows_the_same(other, known))
             judgement = judge_expression(e)
             report.failures.append(_failure(e, judgement))
     status = judgement.verdict.status
