@@ -104,7 +104,26 @@ def check_function(
     True
     """
     __tracebackhide__ = True
-    excluded = _known(exclude)
+    excluded = known(exclude)
+    asked = [p for p in all_properties() if p.name not in excluded]
+    report, failed = verify(op, asked, arguments, signature, domain, inputs, max_examples, seed, time_limit)
+    if not report.ok:
+        raise failed(report)
+    return report
+
+
+def verify(
+    op: Any,
+    properties: Sequence[Property],
+    arguments: Mapping[str, Any] | None,
+    signature: str | None,
+    domain: Domain | Sequence[Domain] | None,
+    inputs: Any,
+    max_examples: int | None,
+    seed: int | None,
+    time_limit: float,
+) -> tuple[Report, type[VerificationError]]:
+    """Look for a violation of some properties; give the report, and what is to be raised if it is not ok."""
     if max_examples is None:
         max_examples = hypothesis.settings().max_examples
     if max_examples < 1:
@@ -115,7 +134,7 @@ def check_function(
         try:
             subjects = _subjects(op, arguments, signature, domain, inputs, report, watch)
             search = Search(subjects, report, inputs, max_examples, seed, watch)
-            search.run([p for p in all_properties() if p.name not in excluded])
+            search.run(properties)
         except MalformedOp as error:
             report.obstacle = str(error)
             failed: type[VerificationError] = InvalidFunction
@@ -126,12 +145,11 @@ def check_function(
             report.obstacle = f"a call took longer than {time_limit:g} seconds; time_limit=... allows more"
             failed = Undecided
         else:
-            report.obstacle = "" if report.failures or "gradient" in excluded else search.obstacle()
+            is_silent = report.failures or "gradient" not in {p.name for p in properties}
+            report.obstacle = "" if is_silent else search.obstacle()
             failed = VerificationError if report.failures else Undecided
     report.seconds = time.perf_counter() - started
-    if not report.ok:
-        raise failed(report)
-    return report
+    return report, failed
 
 
 def check_case(
@@ -187,7 +205,7 @@ def check_case(
     True
     """
     __tracebackhide__ = True
-    (name,) = _known([property])
+    (name,) = known([property])
     asked = next(p for p in all_properties() if p.name == name)
     arrays = tuple(np.array(a, dtype=float) for a in inputs)
     report = _report(op)
@@ -284,7 +302,8 @@ def _report(op: Any) -> Report:
     return Report(kind.__name__, location=location_of(kind), target=f"{kind.__module__}:{kind.__qualname__}")
 
 
-def _known(exclude: Iterable[str]) -> set[str]:
+def known(exclude: Iterable[str]) -> set[str]:
+    """Check the names of properties; raises ValueError for one that does not exist."""
     names = {exclude} if isinstance(exclude, str) else set(exclude)
     known = {p.name for p in all_properties()}
     if names - known:

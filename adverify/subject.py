@@ -176,7 +176,7 @@ def _copier(op: Function) -> Callable[[], Function]:
     """Give a function that makes instances in the state of `op` now; copies, for a constructor may draw at random."""
     kept = copy.deepcopy(op)
     state = getattr(kept, "__dict__", None)
-    if state is None or not all(_is_immutable(v) or _is_plain_array(v) for v in state.values()):
+    if state is None or not all(is_immutable(v) or _is_plain_array(v) for v in state.values()):
         return lambda: copy.deepcopy(kept)
     arrays = {name: v for name, v in state.items() if isinstance(v, np.ndarray)}
 
@@ -193,9 +193,10 @@ def _is_plain_array(value: Any) -> bool:
     return type(value) is np.ndarray and value.dtype != object and value.base is None
 
 
-def _is_immutable(value: Any) -> bool:
+def is_immutable(value: Any) -> bool:
+    """Whether a value that an instance holds can neither change nor be unlike itself when it is copied."""
     if isinstance(value, tuple):
-        return all(_is_immutable(v) for v in value)
+        return all(is_immutable(v) for v in value)
     return value is None or isinstance(value, bool | int | float | str | bytes | np.generic | type)
 
 
