@@ -111,7 +111,8 @@ def written(directory):
 
 def test_each_op_is_told_whatever_it_does_to_its_process(here):
     command = [sys.executable, "-m", "adverify", "check", "myops", *CHEAP, *TIME, "--seed=1", "-n2"]
-    done = subprocess.run(command, cwd=here, capture_output=True, text=True, timeout=120)
+    usual = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    done = subprocess.run(command, cwd=here, env=usual, capture_output=True, text=True, timeout=120)
     said = {line.split(": ")[0]: line for line in done.stdout.partition("───")[0].splitlines()}
     assert done.returncode == ExitCode.WRONG, done.stdout + done.stderr
     assert done.stderr == ""
