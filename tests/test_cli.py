@@ -278,6 +278,7 @@ def test_ctrl_c_ends_it_with_the_report_of_what_was_done(here, command):
     assert process.returncode == (ExitCode.INTERRUPTED if command == "check" else tried), stdout + stderr
     assert "Traceback" not in stdout + stderr
     assert re.search(r"op.*seed \d+", stdout)
+    assert "interrupted" in stdout
     assert len(list((here / ".adverify" / "runs").iterdir())) == 1
 
 

@@ -28,7 +28,7 @@ from adverify.cli.options import (
 from adverify.cli.project import Project, ops_meant, refuse
 from adverify.regression import identifier
 from adverify.runner import Processes
-from adverify.targets import Target
+from adverify.targets import Target, listed
 from adverify.verification import Answer, Outcome, Plan, verified
 
 
@@ -75,6 +75,8 @@ def check(
         ops = ops_meant(project, targets, keyword, running)
         answers, interrupted = _checked(ops, plan, running, project, where, fail_fast)
     _say_how_it_ended(where, answers, plan)
+    if left := [op.name for op in ops if op not in {a.op for a in answers}]:
+        where.print(f"{'interrupted' if interrupted else 'stopped'}; not checked: {listed(left)}", style="yellow")
     if write_test is not None:
         _write_tests(answers, write_test, where)
     document = project.keep_run(answers, plan, command="check", interrupted=interrupted)

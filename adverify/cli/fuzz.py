@@ -26,7 +26,7 @@ from adverify.cli.options import (
 )  # fmt: skip
 from adverify.cli.project import Project, ops_meant
 from adverify.runner import Lost, Processes
-from adverify.targets import Target
+from adverify.targets import Target, listed
 from adverify.verification import Answer, Outcome, Plan, lost, verified
 
 UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
@@ -157,6 +157,6 @@ def _say_how_it_ended(ops: Sequence[Target], tally: Tally, plan: Plan, where: Co
             where.rule(style="dim")
             where.print(Text.from_ansi(answer.text))
     if untried := [op.name for op in ops if op not in tally.answers]:
-        where.print(f"not tried: {', '.join(untried)}", style="yellow")
+        where.print(f"not tried: {listed(untried)}", style="yellow")
     where.rule(style="dim")
     where.print(f"{counted(len(ops), 'op')}, {counted(tally.rounds, 'round')}: {tally} (seed {plan.seed})")
