@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.text import Text
 
 from adverify.cli.asking import asked
-from adverify.cli.display import complain, line, summary
+from adverify.cli.display import complain, line, separate, summary
 from adverify.cli.exit_codes import ExitCode, exit_code
 from adverify.cli.formats import Format, FormatOption, OutputOption, refuse_unwritable, rendered, talk, write
 from adverify.cli.options import (
@@ -113,9 +113,9 @@ def _say_how_it_ended(where: Console, answers: Sequence[Answer], plan: Plan) -> 
     """Print the report of each op that is not verified, then how many there are of each kind."""
     for answer in answers:
         if answer.outcome not in (Outcome.VERIFIED, Outcome.EXPECTED, Outcome.SKIPPED):
-            where.rule(style="dim")
+            separate(where)
             where.print(Text.from_ansi(answer.text))
-    where.rule(style="dim")
+    separate(where)
     where.print(f"{summary(a.outcome for a in answers)} (seed {plan.seed})")
 
 
