@@ -24,7 +24,8 @@ COLOURS = {"#010203": "currentColor", "#010204": "var(--forward)", "#010205": "v
 """What is drawn in the colour on the left gets the page's on the right."""
 INK, FORWARD, BACKWARD, UNKNOWN = COLOURS
 STYLE: dict[Any, Any] = {
-    "svg.fonttype": "none", "text.parse_math": False, "font.size": 9.0, "font.sans-serif": ["DejaVu Sans"], "axes.titlesize": 9.0,
+    "svg.fonttype": "none", "text.parse_math": False, "font.size": 9.0, "axes.titlesize": 9.0,
+    "font.sans-serif": ["DejaVu Sans"],
     "text.color": INK, "axes.edgecolor": INK, "axes.labelcolor": INK, "axes.titlecolor": INK, "xtick.color": INK,
     "ytick.color": INK, "hatch.color": UNKNOWN, "axes.spines.top": False, "axes.spines.right": False,
     "axes.linewidth": 0.6, "hatch.linewidth": 0.6,
