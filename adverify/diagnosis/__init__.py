@@ -43,14 +43,22 @@ def diagnose(failure: Failure) -> tuple[Diagnosis, ...]:
     watch = failure.case.subject.watch
     try:
         with np.errstate(all="ignore"):
-            if failure.verdict.exception is None and failure.property in GRADIENT:
+            if failure.property not in GRADIENT:
+                return _faults(failure) or _mistakes(failure, started)
+            if failure.verdict.exception is None:
                 return _mistakes(failure, started) or _faults(failure)
-            return _faults(failure) or _mistakes(failure, started)
+            found = _faults(failure)
+            return (_mistakes(failure, started) if _only_raises(found) else ()) + found
     except OutOfTime:
         return ()
     finally:
         if watch is not None:
             watch.pause()
+
+
+def _only_raises(found: Sequence[Diagnosis]) -> bool:
+    """Whether nothing is known but the exception: at other shapes there may be a gradient that says more."""
+    return [d.kind for d in found] == ["exception"]
 
 
 def _said(explain: Callable[..., str], *about: Any) -> str:
