@@ -28,6 +28,10 @@ SECONDS = 2.0
 SCALES = (1.0, 1e-3, 1e-6)
 """How near forward is looked at, in units of how far the input may move."""
 POINTS = 65
+LADDERS = (oracle.SCREEN_RUNGS, 18, 27, 36)
+"""How many rungs are tried, in turn, for an entry of a Jacobian: the longer, the nearer a jump may be."""
+SHARP = 1e-6
+"""An error bar above this share of the derivative is tried to be improved on."""
 KINK = 0.05
 """Slopes from either side that differ by more than this share of them make a kink."""
 
@@ -157,7 +161,7 @@ def _worst(question: Question) -> tuple[np.ndarray, Finding]:
     direction, finding = _most_wrong(question)
     moved = np.flatnonzero(direction)
     if 1 < moved.size <= MOST_APART:
-        apart, alone = _most_wrong(replace(question, directions=np.diag(question.room)[moved]))
+        apart, alone = _most_wrong(replace(question, chosen=np.diag(question.room)[moved]))
         if alone.status is Status.VIOLATED:
             return apart, alone
     return direction, finding
@@ -170,21 +174,23 @@ def _most_wrong(question: Question) -> tuple[np.ndarray, Finding]:
     def wrongness(i: int) -> tuple[bool, float, int]:
         expected, claimed = findings[i].expected, question.along[i]
         share = abs(claimed - expected) / max(abs(claimed), abs(expected), 1e-300)
-        moved = int(np.count_nonzero(question.directions[i]))
+        moved = int(np.count_nonzero(question.direction(i)))
         return findings[i].status is Status.VIOLATED, round(float(np.nan_to_num(share, nan=2.0)), 3), -moved
 
     worst = max(range(len(findings)), key=wrongness)
-    return question.directions[worst], findings[worst]
+    return question.direction(worst), findings[worst]
 
 
 def _slope(case: Case, question: Question, direction: np.ndarray, finding: Finding) -> Slope:
     reach = float(np.abs(direction).max())
     t = np.linspace(-1.0, 1.0, POINTS)
-    samples = question.sample(direction[None], oracle.FULL_RUNGS)
+    samples = oracle.sample(
+        question.evaluate, question.x, question.g, direction[None], oracle.FULL_RUNGS, question.resolution
+    )
     left, right = (oracle.one_sided(samples, side)[0] / reach for side in (-1, 1))
     return Slope(
         direction=_moved(case, direction),
-        analytic=float(replace(question, directions=direction[None]).along[0]) / reach,
+        analytic=float(replace(question, chosen=direction[None]).along[0]) / reach,
         low=finding.low / reach,
         high=finding.high / reach,
         error=finding.error / reach,
@@ -271,24 +277,29 @@ def _numerical(
     chosen = slice(start + rows.start, start + rows.stop)
     for k, column in enumerate(columns):
         j = own[column]
-        for rungs in (oracle.SCREEN_RUNGS, oracle.FULL_RUNGS):
+        for rungs in LADDERS:
             samples = _samples(question, j, rungs, chosen)
             estimate = oracle.screen(samples)
             bar = np.maximum(estimate.error, _gap(samples) / 2)
             better = bar / question.room[j] < error[:, k]
             value[better, k] = (estimate.value / question.room[j])[better]
             error[better, k] = (bar / question.room[j])[better]
-            if np.isfinite(error[:, k]).all():
+            if (error[:, k] <= SHARP * np.maximum(np.abs(value[:, k]), np.nanmax(np.abs(value), initial=0.0))).all():
                 break
     return value, error
 
 
 def _gap(samples: Samples) -> np.ndarray:
-    """Give how far the slopes from either side are apart at a kink, 0 elsewhere; central slopes are in their middle."""
-    middle = (oracle.SCREEN_RUNGS - 3) // 2
-    left, right = (oracle.one_sided(samples, side)[:, middle] for side in (-1, 1))
+    """Give how far the slopes from either side are apart at a kink, 0 elsewhere; central slopes are in their middle.
+
+    At a kink they are as far apart at any step. Beside a jump they are not, once steps are shorter than to there; at a
+    jump they move apart without end.
+    """
+    left, right = (oracle.one_sided(samples, side) for side in (-1, 1))
     gap = np.abs(right - left)
-    return np.where(gap > KINK * np.maximum(np.abs(left), np.abs(right)), gap, 0.0)
+    gap[gap <= KINK * np.maximum(np.abs(left), np.abs(right))] = 0.0
+    settled = np.abs(np.diff(gap, axis=1)) <= KINK * gap[:, 1:]
+    return np.min(gap[:, 1:], axis=1, initial=np.inf, where=settled)
 
 
 def _samples(question: Question, j: int, rungs: int, chosen: slice) -> Samples:

@@ -48,10 +48,10 @@ def jacobian_pictures(jacobian: schema.Jacobian, key: str) -> list[Picture]:
     with np.errstate(all="ignore"):
         difference = analytic - numerical
         beyond = ~(np.abs(difference) <= error) & (np.isfinite(error) | ~np.isfinite(analytic))
-    scale = _size(analytic, numerical)
     known = error[np.isfinite(error)]
+    scale = _size(analytic, numerical, known)
     bar = f" ± {known.max():.1g} at most" if known.size and known.max() else ""
-    count = f"{int(beyond.sum())} of {beyond.size} beyond the error bar"
+    count = f"{int(beyond.sum())} of {beyond.size} framed"
     panels = [
         Panel(CLAIMED, analytic, scale, error),
         Panel(f"forward{bar}", numerical, scale, error),
@@ -62,11 +62,16 @@ def jacobian_pictures(jacobian: schema.Jacobian, key: str) -> list[Picture]:
 
 def slope_pictures(slope: schema.Slope, key: str) -> list[Picture]:
     """Draw forward along the worst direction at each distance, and its slope as a function of the step."""
-    far = [
-        Picture(_along(slope, window, f"{key}-{i}"), "Forward along the direction, beside backward's straight line.")
+    beside = f"beside the line of slope {number_of(slope['analytic']):.3g} that backward claims"
+    along = [
+        Picture(
+            _along(slope, window, f"{key}-{i}"),
+            f"Forward along {slope['direction']}, up to {_brief(_size(_numbers(window['t'])))} away, {beside}.",
+        )
         for i, window in enumerate(slope["windows"])
     ]
-    return [*far, Picture(_by_step(slope, f"{key}-steps"), "Slope from either side for shorter and shorter steps.")]
+    by_step = _by_step(slope, f"{key}-steps")
+    return [*along, Picture(by_step, "The slope of forward from either side, for shorter and shorter steps.")]
 
 
 class Panel(NamedTuple):
@@ -83,7 +88,7 @@ def _heat_map(panel: Panel, jacobian: schema.Jacobian, key: str) -> str:
     rows, columns = panel.values.shape
     with mpl.rc_context(STYLE):
         height = min(3.2, 1.1 + 0.3 * rows)
-        figure, axes = _figure(3.1, height, right=0.65)
+        figure, axes = _figure(3.1, height, right=0.75)
         shown = np.ma.masked_invalid(panel.values / panel.size)
         image = axes.imshow(shown, cmap="RdBu_r", vmin=-1, vmax=1, interpolation="none", aspect="auto")
         axes.set_title(panel.title, loc="left")
@@ -94,10 +99,11 @@ def _heat_map(panel: Panel, jacobian: schema.Jacobian, key: str) -> str:
         for i, j in np.argwhere(~np.isfinite(panel.values)):
             axes.add_patch(Rectangle((j - 0.5, i - 0.5), 1, 1, fill=False, hatch="////", lw=0))
         for i, j in np.argwhere(panel.beyond) if panel.beyond is not None else ():
-            axes.add_patch(Rectangle((j - 0.46, i - 0.46), 0.92, 0.92, fill=False, ec="black", lw=1))
+            width = 1.0 if max(rows, columns) <= FEW else 0.4
+            axes.add_patch(Rectangle((j - 0.46, i - 0.46), 0.92, 0.92, fill=False, ec="black", lw=width))
         if max(rows, columns) <= FEW:
             _write(axes, panel)
-        beside = figure.add_axes((1 - 0.58 / 3.1, 0.45 / height, 0.1 / 3.1, 1 - 0.7 / height))
+        beside = figure.add_axes((1 - 0.68 / 3.1, 0.45 / height, 0.1 / 3.1, 1 - 0.7 / height))
         bar = figure.colorbar(image, cax=beside, ticks=[-1, 0, 1])
         bar.ax.set_yticklabels([_brief(-panel.size), "0", _brief(panel.size)])
         bar.outline.set_visible(False)
@@ -106,13 +112,14 @@ def _heat_map(panel: Panel, jacobian: schema.Jacobian, key: str) -> str:
 
 def _write(axes: Axes, panel: Panel) -> None:
     for (i, j), value in np.ndenumerate(panel.values):
+        unknown = panel.title != CLAIMED and np.isnan(value) and not np.isfinite(panel.error[i, j])
         within = panel.beyond is not None and not panel.beyond[i, j] and np.isfinite(value)
         text = "≈ 0" if within else f"{0.0 if abs(value) < 1e-9 * panel.size else value:.3g}"
         if panel.beyond is None and panel.title != CLAIMED and 0.01 * panel.size < panel.error[i, j] < np.inf:
             text += f" ± {panel.error[i, j]:.1g}"
         dark = np.isfinite(value) and abs(value) > 0.6 * panel.size
         colour = INK if not np.isfinite(value) else "white" if dark else "black"
-        axes.text(j, i, text, ha="center", va="center", fontsize=8, color=colour)
+        axes.text(j, i, "?" if unknown else text, ha="center", va="center", fontsize=8, color=colour)
 
 
 def _ticks(axis: Any, part: tuple[int, int]) -> None:

@@ -30,6 +30,7 @@ MOST_ELEMENTS = 100_000
 MOST_SHOWN = 4_096
 """Of an array that is only shown."""
 MOST_SHAPES = 100
+LONGEST_DRAWING = 1_000_000
 
 _USUAL_NAN = "7ff8000000000000"
 
@@ -106,8 +107,15 @@ def loads(text: str | bytes) -> schema.Document:
         raise Unreadable(f"expected the JSON document of a run; this one is damaged: {error}") from error
 
 
-def record_of(report: Report) -> schema.Report:
-    """Make the part of a document that is about one op."""
+def record_of(report: Report, anatomy: bool = True) -> schema.Report:
+    """Make the part of a document that is about one op.
+
+    Parameters
+    ----------
+    report : Report
+    anatomy : bool
+        Whether to look at wrong gradients from near, for which the op is called again.
+    """
     with isolated():
         return {
             "name": text(report.name),
@@ -124,7 +132,7 @@ def record_of(report: Report) -> schema.Report:
                 for name, v in report.verdicts.items()
             },
             "coverage": _coverage(report),
-            "failures": [_failure(f) for f in report.failures],
+            "failures": [_failure(f, anatomy) for f in report.failures],
             "resolution": number(report.resolution),
             "obstacle": text(report.obstacle),
             "seconds": number(report.seconds),
@@ -183,7 +191,7 @@ def _coverage(report: Report) -> schema.Coverage:
     }
 
 
-def _failure(failure: Failure) -> schema.Failure:
+def _failure(failure: Failure, anatomy: bool) -> schema.Failure:
     case, raised = failure.case, failure.verdict.exception
     return {
         "property": failure.property,
@@ -193,8 +201,8 @@ def _failure(failure: Failure) -> schema.Failure:
         "case": _case(case),
         "evidence": [_evidence(e) for e in failure.verdict.evidence],
         "exception": None if raised is None else _exception(raised),
-        "anatomy": _anatomy(failure),
-        "diagram": "",
+        "anatomy": _anatomy(failure) if anatomy else None,
+        "diagram": _diagram(failure),
     }
 
 
@@ -289,6 +297,16 @@ def _anatomy(failure: Failure) -> schema.Anatomy | None:
         "slope": None if found.slope is None else _slope(found.slope),
         "note": text(found.note),
     }
+
+
+def _diagram(failure: Failure) -> str:
+    """Draw what failed, if it is something that can draw itself: an expression."""
+    for holder in (failure, failure.case.subject, failure.case.subject.kind):
+        draw = getattr(getattr(holder, "expression", None), "svg", None)
+        if callable(draw):
+            drawn = str(draw())
+            return drawn if len(drawn) <= LONGEST_DRAWING else ""
+    return ""
 
 
 def _jacobian(jacobian: Jacobian) -> schema.Jacobian:

@@ -233,8 +233,10 @@ def _serve(connection: Connection, last_words: Connection) -> None:
 
 
 def _raised_at(error: BaseException) -> str:
-    frames = traceback.extract_tb(error.__traceback__)
-    return next((f"{f.filename}:{f.lineno} in {f.name}" for f in reversed(frames) if is_users(f.filename)), "")
+    """Name the innermost line that is the user's; if none is, the innermost of all."""
+    frames = traceback.extract_tb(error.__traceback__)[::-1]
+    frame = next((f for f in frames if is_users(f.filename)), frames[0])
+    return f"{frame.filename}:{frame.lineno} in {frame.name}"
 
 
 def _ending(exit_code: int | None) -> str:

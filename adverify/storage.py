@@ -47,7 +47,7 @@ class Storage:
 
     def prepare(self) -> None:
         """Make the directory; warn if nothing can be stored."""
-        with self._said_if_not_stored("anything"):
+        with self._said("nothing can be stored"):
             self._prepare(self.directory)
             with tempfile.TemporaryFile(dir=self.directory):
                 pass
@@ -56,7 +56,7 @@ class Storage:
         """Keep a failure, unless the same case of the same op is kept already."""
         name = hashlib.sha256(_dumped({k: document[k] for k in IDENTITY}).encode()).hexdigest()[:20]
         path = self.directory / "failures" / f"{name}.json"
-        with self._said_if_not_stored("a failure"):
+        with self._said("a failure could not be stored"):
             if not path.exists():
                 self._write(path, _dumped(document))
 
@@ -66,13 +66,13 @@ class Storage:
 
     def forget(self, path: Path) -> None:
         """Remove a failure."""
-        with self._said_if_not_stored("that a failure is gone"):
+        with self._said("that a failure is gone could not be stored"):
             path.unlink(missing_ok=True)
 
     def keep_run(self, document: schema.Document) -> str:
         """Keep a run and give the name under which it can be had again; empty if it could not be stored."""
         name = f"{datetime.now(UTC):%Y-%m-%dT%H-%M-%S.%f}-{os.getpid()}"
-        with self._said_if_not_stored("this run"):
+        with self._said("this run could not be stored"):
             self._write(self.directory / "runs" / f"{name}.json", dumps(document))
             return name
         return ""
@@ -92,34 +92,25 @@ class Storage:
 
     def _write(self, path: Path, text: str) -> None:
         self._prepare(path.parent)
-        handle, temporary = tempfile.mkstemp(suffix=UNFINISHED, dir=path.parent)
-        try:
-            with open(handle, "w", encoding="utf-8") as file:
-                file.write(text)
-                file.flush()
-                os.fsync(file.fileno())
-            os.replace(temporary, path)
-        except BaseException:
-            Path(temporary).unlink(missing_ok=True)
-            raise
-        _settle(path.parent)
+        _put(path, text)
 
     def _prepare(self, directory: Path) -> None:
         directory.mkdir(parents=True, exist_ok=True)
         ignore = self.directory / ".gitignore"
         if not ignore.exists():
-            ignore.write_text("*\n", encoding="utf-8")
+            _put(ignore, "*\n")
         for left in directory.glob(f"*{UNFINISHED}"):
             with contextlib.suppress(OSError):
                 if time.time() - left.stat().st_mtime > STALE_SECONDS:
                     left.unlink()
 
     @contextlib.contextmanager
-    def _said_if_not_stored(self, what: str) -> Iterator[None]:
+    def _said(self, what: str) -> Iterator[None]:
+        """Say what could not be done instead of raising."""
         try:
             yield
         except OSError as error:
-            self._say(f"{what} could not be stored in {self.directory}: {error.strerror or error}")
+            self._say(f"{what} in {self.directory}: {error.strerror or error}")
 
     def _say(self, text: str) -> None:
         if text not in self._warned:
@@ -142,6 +133,21 @@ def _failure_in(text: bytes) -> dict[str, Any]:
 
 def _dumped(document: Mapping[str, Any]) -> str:
     return json.dumps(document, indent=1, sort_keys=True, ensure_ascii=True) + "\n"
+
+
+def _put(path: Path, text: str) -> None:
+    """Write a file that is there as a whole, or not at all."""
+    handle, temporary = tempfile.mkstemp(suffix=UNFINISHED, dir=path.parent)
+    try:
+        with open(handle, "w", encoding="utf-8") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
+    _settle(path.parent)
 
 
 def _settle(directory: Path) -> None:

@@ -6,11 +6,14 @@ would take a real op too long.
 
 from __future__ import annotations
 
+import inspect
+
 import numpy as np
 
 from adverify import Diagnosis, Failure, Function, Report, VerificationError, check_case, check_function, variable
 from adverify.case import Case
-from adverify.check import _given
+from adverify.domains import real
+from adverify.sampling import Sampling
 from adverify.subject import Subject, subject_of
 from adverify.verdict import Evidence, mismatch, violated
 
@@ -94,13 +97,29 @@ def found(op, *inputs, **options):
     raise AssertionError(f"{op} was expected to fail")
 
 
+def case_at(subject, *inputs):
+    """Make a case of inputs that are given."""
+    arrays, count = tuple(np.asarray(a) for a in inputs), len(inputs)
+    shapes = (tuple(a.shape for a in arrays),)
+    sampling = Sampling(shapes, (real,) * count, 0.0, 0.0, False, (False,) * count, given=True)
+    return Case(subject, arrays, 0, sampling)
+
+
+def place_of(kind):
+    """Say where a class is defined; nothing of one that was made by a call."""
+    try:
+        return f"{inspect.getsourcefile(kind)}:{inspect.getsourcelines(kind)[1]}"
+    except OSError:
+        return ""
+
+
 def made(op, evidence=(), inputs=([1.0, 1.0],), reason="", exception=None, **attributes):
     """Make a report of a failure whose verdict is given."""
     subject = op if isinstance(op, Subject) else subject_of(op, {})
-    case = Case(subject, tuple(np.asarray(a) for a in inputs), 0, _given(inputs, len(inputs)))
+    case = case_at(subject, *inputs)
     verdict = violated(reason or "x.grad is wrong", *evidence, exception=exception)
     failure = Failure("gradient", RULE, case, verdict)
-    return Report(subject.name, subject.location, failures=[failure], **attributes)
+    return Report(subject.name, place_of(subject.kind), failures=[failure], **attributes)
 
 
 def wrong_number():
@@ -145,7 +164,7 @@ def script():
     op = type(name, (TensorDotProduct,), {})
     report = wrong_number()
     subject = subject_of(op, {})
-    case = Case(subject, (np.ones(2), np.ones((2, 2))), 0, _given((np.ones(2), np.ones((2, 2))), 2))
+    case = case_at(subject, np.ones(2), np.ones((2, 2)))
     first = report.failures[0]
     diagnosis = Diagnosis("transposed", "it is </script><script>alert(2)</script> transposed & \"'quoted'\"")
     failure = Failure(first.property, "<img src=x onerror=alert(3)>", case, first.verdict, (diagnosis,))

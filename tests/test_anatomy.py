@@ -42,6 +42,34 @@ def test_a_kink_has_two_slopes():
     assert jacobian.error[1, 1] < 1e-9
 
 
+def test_beside_a_jump_the_jacobian_is_that_of_the_piece():
+    class Stairs(Function):
+        def forward(self, x):
+            return variable(np.where(x.data >= 1, x.data + 1, x.data))
+
+        def backward(self, x, grad):
+            x.grad += 2 * grad
+
+    (jacobian,) = anatomy_of(case_of(failures.found(Stairs, [0.9998, -3.0]))).jacobians
+    np.testing.assert_allclose(jacobian.numerical, np.eye(2), atol=1e-6)
+    assert (np.abs(jacobian.numerical - np.eye(2)) <= jacobian.error).all()
+    assert jacobian.error.max() < 1e-3
+
+
+def test_at_a_jump_there_is_no_jacobian():
+    class Step(Function):
+        def forward(self, x):
+            return variable(np.where(x.data >= 1, x.data + 1, x.data))
+
+        def backward(self, x, grad):
+            x.grad += grad * np.where(x.data == 1, 1.0, 2.0)
+
+    (jacobian,) = anatomy_of(case_of(failures.found(Step, [1.0, -3.0]))).jacobians
+    assert not np.isfinite(jacobian.numerical[0, 0])
+    assert jacobian.error[0, 0] == np.inf
+    assert jacobian.error[1, 1] < 1e-9
+
+
 def test_a_large_jacobian_is_cut_around_what_is_wrong():
     class Late(Function):
         def forward(self, x):

@@ -72,3 +72,11 @@ def test_what_is_computed_and_what_holds_where_there_is_no_derivative_are_told_a
     computes, convention = make["description"](Example)
     assert computes == "The larger; NaN if one is NaN"
     assert convention == "A tie is shared. It jumps nowhere, at 0 too."
+
+
+def test_the_guide_to_reports_runs(tmp_path, monkeypatch):
+    guide = (Path(__file__).parent.parent / "docs" / "how-to" / "read-a-report.md").read_text()
+    program = guide.split("```python\n")[1].split("```")[0]
+    monkeypatch.chdir(tmp_path)
+    exec(program, {})
+    assert "all 2 ops verified" in Path("run.html").read_text()

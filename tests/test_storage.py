@@ -1,14 +1,13 @@
 """What is stored outlives whatever happens to who stores it, and what cannot be stored changes nothing else."""
 
-import json
 import os
 import signal
 import sys
 import time
-from pathlib import Path
 
 import pytest
 
+from adverify.record import to_document
 from adverify.storage import STALE_SECONDS, Storage
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="forks")
@@ -106,10 +105,11 @@ def test_a_file_in_the_place_of_the_directory_is_a_warning(storage, tmp_path, wa
     (tmp_path / ".adverify").write_text("mine")
     storage.prepare()
     storage.keep_failure(failure(1))
-    assert storage.keep_run({}) == ""
+    assert storage.keep_run(to_document([])) == ""
     assert list(storage.failures()) == []
     assert (tmp_path / ".adverify").read_text() == "mine"
-    assert [w.partition(" could not be stored in ")[0] for w in warnings] == ["anything", "a failure", "this run"]
+    told = ["nothing can be stored", "a failure could not be stored", "this run could not be stored"]
+    assert [w.partition(" in ")[0] for w in warnings] == told
 
 
 def test_a_full_disk_is_a_warning_and_keeps_what_was_there(storage, tmp_path):
@@ -146,7 +146,6 @@ def test_a_corrupted_file_is_named_skipped_and_left(storage, warnings, content):
 
 
 def test_runs_are_had_again_in_the_order_in_which_they_were_kept(storage):
-    names = [storage.keep_run({"number": i}) for i in range(3)]
-    assert [document["number"] for _, document in storage.runs()] == [0, 1, 2]
+    names = [storage.keep_run(to_document([], settings={"number": i})) for i in range(3)]
+    assert [document["settings"]["number"] for _, document in storage.runs()] == [0, 1, 2]
     assert [path.stem for path, _ in storage.runs()] == names
-    assert json.loads(Path(storage.directory, "runs", f"{names[1]}.json").read_text()) == {"number": 1}

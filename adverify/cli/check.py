@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import io
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Annotated
 
 import typer
 from rich.console import Console
+from rich.text import Text
 
 from adverify.cli.asking import asked
-from adverify.cli.display import line, summary
+from adverify.cli.display import complain, line, summary
 from adverify.cli.exit_codes import ExitCode, exit_code
 from adverify.cli.formats import Format, FormatOption, OutputOption, refuse_unwritable, rendered, talk, write
 from adverify.cli.options import (
@@ -21,11 +23,10 @@ from adverify.cli.options import (
     Seed,
     Targets,
     TimeLimit,
-    any_seed,
     number_of,
-    properties_of,
 )  # fmt: skip
-from adverify.cli.project import Project, ops_meant
+from adverify.cli.project import Project, ops_meant, refuse
+from adverify.regression import identifier
 from adverify.runner import Processes
 from adverify.targets import Target
 from adverify.verification import Answer, Outcome, Plan, verified
@@ -36,9 +37,18 @@ def check(
     keyword: Keyword = "",
     processes: Count = "auto",
     seed: Seed = None,
-    max_examples: MaxExamples = 100,
+    max_examples: MaxExamples = None,
     exclude: Exclude = None,
-    time_limit: TimeLimit = 5.0,
+    time_limit: TimeLimit = None,
+    write_test: Annotated[
+        Path | None,
+        typer.Option(
+            "--write-test",
+            metavar="DIRECTORY",
+            help="Where a test is written for each op that is wrong.",
+            show_default="none",
+        ),
+    ] = None,
     fail_fast: Annotated[bool, typer.Option("--fail-fast", help="Stop at the first op that is wrong.")] = False,
     format: FormatOption = Format.TEXT,
     output: OutputOption = None,
@@ -58,21 +68,18 @@ def check(
     """
     project, where = Project(), talk(format, output)
     refuse_unwritable(output)
-    project.storage.prepare()
-    plan = Plan(
-        seed=any_seed() if seed is None else seed,
-        max_examples=max_examples,
-        exclude=properties_of(exclude),
-        time_limit=time_limit,
-        directory=str(project.storage.directory),
-    )
+    if write_test is not None and not write_test.is_dir():
+        refuse(f"--write-test needs a directory that is there; {write_test} is not")
+    plan = project.plan(where, seed, max_examples, exclude or (), time_limit)
     with Processes(number_of(processes)) as running:
-        ops = ops_meant(project, targets or [], keyword, running)
+        ops = ops_meant(project, targets, keyword, running)
         answers, interrupted = _checked(ops, plan, running, project, where, fail_fast)
     _say_how_it_ended(where, answers, plan)
-    document = project.keep_run((a.record for a in answers), plan, command="check", interrupted=interrupted)
+    if write_test is not None:
+        _write_tests(answers, write_test, where)
+    document = project.keep_run(answers, plan, command="check", interrupted=interrupted)
     if format is not Format.TEXT:
-        write(rendered(document, format), output)
+        write(rendered(document, format, project.root), output)
     elif output is not None:
         _say_how_it_ended(Console(file=(text := io.StringIO()), soft_wrap=True), answers, plan)
         write(text.getvalue(), output)
@@ -88,7 +95,7 @@ def _checked(
         for op, answer in asked(verified, ops, plan, running, where):
             answers[op] = answer
             project.keep(answer)
-            where.print(line(str(op), answer.record))
+            where.print(line(str(op), answer.record, answer.outcome))
             if fail_fast and exit_code([answer.outcome]) is ExitCode.WRONG:
                 break
     except KeyboardInterrupt:
@@ -103,11 +110,26 @@ def _in_order(answers: dict[Target, Answer], ops: Sequence[Target]) -> list[Answ
 def _say_how_it_ended(where: Console, answers: Sequence[Answer], plan: Plan) -> None:
     """Print the report of each op that is not verified, then how many there are of each kind."""
     for answer in answers:
-        if answer.outcome is not Outcome.VERIFIED:
+        if answer.outcome not in (Outcome.VERIFIED, Outcome.EXPECTED, Outcome.SKIPPED):
             where.rule(style="dim")
-            where.print(answer.text)
+            where.print(Text.from_ansi(answer.text))
     where.rule(style="dim")
-    where.print(f"{summary(a.record for a in answers)} (seed {plan.seed})")
+    where.print(f"{summary(a.outcome for a in answers)} (seed {plan.seed})")
+
+
+def _write_tests(answers: Sequence[Answer], directory: Path, where: Console) -> None:
+    """Write a test file for each wrong op; one that is there may have been edited, and is left as it is."""
+    for answer in answers:
+        if not answer.test:
+            continue
+        path = directory / f"test_{identifier(answer.record['name'])}.py"
+        try:
+            with path.open("x", encoding="utf-8") as file:
+                file.write(answer.test)
+        except FileExistsError:
+            complain(f"warning: {path} is there already, and is left as it is")
+        else:
+            where.print(f"written: {path}, which fails as long as {answer.op} is wrong")
 
 
 def _code(answers: Sequence[Answer], interrupted: bool) -> ExitCode:

@@ -10,26 +10,31 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.text import Text
 
-from adverify import schema
-from adverify.verification import Outcome
+from adverify import schema, terminal
+from adverify.verification import Look, Outcome
 
 STYLES = {
     Outcome.VERIFIED: "green",
     Outcome.VIOLATED: "bold red",
     Outcome.CRASHED: "bold red",
     Outcome.UNDECIDED: "yellow",
-}
-SUMMARY = {
-    Outcome.VERIFIED: "verified",
-    Outcome.VIOLATED: "wrong",
-    Outcome.CRASHED: "crashed",
-    Outcome.UNDECIDED: "undecided",
+    Outcome.EXPECTED: "dim",
+    Outcome.SKIPPED: "dim",
 }
 
 
 def console(stderr: bool = False) -> Console:
-    """Make what text is printed on: never wrapped, coloured only where someone looks at it."""
-    return Console(stderr=stderr, soft_wrap=True, highlight=False, markup=False, emoji=False)
+    """Make what text is printed on: lines are wrapped by the terminal, not by line breaks of ours."""
+    made = terminal.console(stderr)
+    made.soft_wrap = True
+    return made
+
+
+def look_of(where: Console) -> Look:
+    """Tell what a console can show."""
+    if not where.is_terminal:
+        return Look(encoding=where.encoding)
+    return Look(where.width, not where.no_color, where.encoding)
 
 
 def complain(text: str) -> None:
@@ -37,23 +42,23 @@ def complain(text: str) -> None:
     console(stderr=True).print(Text(text, style="red" if text.startswith("error") else "yellow"))
 
 
-def line(name: str, record: schema.Report) -> Text:
+def line(name: str, record: schema.Report, outcome: Outcome) -> Text:
     """Say in a line what came out for an op."""
     said = record["headline"].removeprefix(f"{record['name']}: ")
-    took = f" ({float(record['seconds']):.1f} s)"
-    return Text.assemble((name, "bold"), ": ", (said, STYLES[Outcome(record["status"])]), (took, "dim"))
+    took = f" ({float(record['seconds']):.1f} s)" if record["seconds"] else ""
+    return Text.assemble((name, "bold"), ": ", (said, STYLES[outcome]), (took, "dim"))
 
 
-def summary(records: Iterable[schema.Report]) -> str:
+def summary(outcomes: Iterable[Outcome]) -> str:
     """Count the outcomes.
 
     Examples
     --------
-    >>> summary([])
-    '0 ops'
+    >>> summary([Outcome.VERIFIED, Outcome.VIOLATED, Outcome.VERIFIED])
+    '3 ops: 2 verified, 1 wrong'
     """
-    counts = Counter(Outcome(r["status"]) for r in records)
-    kinds = [f"{counts[o]} {SUMMARY[o]}" for o in Outcome if counts[o]]
+    counts = Counter(outcomes)
+    kinds = [f"{counts[o]} {'wrong' if o is Outcome.VIOLATED else o.value}" for o in Outcome if counts[o]]
     return ": ".join(filter(None, (counted(counts.total(), "op"), ", ".join(kinds))))
 
 

@@ -11,6 +11,7 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
+from rich.text import Text
 
 from adverify.cli.display import console, counted, progress
 from adverify.cli.exit_codes import ExitCode, exit_code
@@ -21,9 +22,7 @@ from adverify.cli.options import (
     Seed,
     Targets,
     TimeLimit,
-    any_seed,
     number_of,
-    properties_of,
 )  # fmt: skip
 from adverify.cli.project import Project, ops_meant
 from adverify.runner import Lost, Processes
@@ -79,7 +78,9 @@ class Tally:
         return f"{counted(cases, 'case')} ({rate:,.0f} per second), {undecided:,} undecided, {failing} wrong"
 
 
-WORST = (Outcome.VIOLATED, Outcome.CRASHED, Outcome.VERIFIED, Outcome.UNDECIDED)
+WORST = (
+    Outcome.VIOLATED, Outcome.CRASHED, Outcome.VERIFIED, Outcome.UNDECIDED, Outcome.EXPECTED, Outcome.SKIPPED,
+)  # fmt: skip
 """Of an op's rounds. A round that decides too little is forgiven if another one verifies the op."""
 
 
@@ -92,7 +93,7 @@ def fuzz(
     processes: Count = "auto",
     seed: Seed = None,
     exclude: Exclude = None,
-    time_limit: TimeLimit = 5.0,
+    time_limit: TimeLimit = None,
 ) -> None:
     """Check ops again and again, each time with another seed, until time is up or something fails.
 
@@ -108,18 +109,12 @@ def fuzz(
     could not be decided, or there was no time to try it.
     """
     project, where, lasting = Project(), console(), seconds_in(duration)
-    project.storage.prepare()
-    plan = Plan(
-        seed=any_seed() if seed is None else seed,
-        exclude=properties_of(exclude),
-        time_limit=time_limit,
-        directory=str(project.storage.directory),
-    )
+    plan = project.plan(where, seed, exclude=exclude or (), time_limit=time_limit)
     with Processes(number_of(processes)) as running:
-        ops = ops_meant(project, targets or [], keyword, running)
+        ops = ops_meant(project, targets, keyword, running)
         tally = _fuzzed(ops, plan, lasting, running, project, where)
     _say_how_it_ended(ops, tally, plan, where)
-    project.keep_run((a.record for a in tally.answers.values()), plan, command="fuzz", rounds=tally.rounds)
+    project.keep_run(list(tally.answers.values()), plan, command="fuzz", rounds=tally.rounds)
     untried = [Outcome.UNDECIDED] * (len(ops) - len(tally.answers))
     raise typer.Exit(exit_code([*(a.outcome for a in tally.answers.values()), *untried]))
 
@@ -158,9 +153,9 @@ def _round(item: tuple[Target, Plan]) -> Answer:
 
 def _say_how_it_ended(ops: Sequence[Target], tally: Tally, plan: Plan, where: Console) -> None:
     for answer in tally.answers.values():
-        if answer.outcome is not Outcome.VERIFIED:
+        if answer.outcome not in (Outcome.VERIFIED, Outcome.EXPECTED, Outcome.SKIPPED):
             where.rule(style="dim")
-            where.print(answer.text)
+            where.print(Text.from_ansi(answer.text))
     if untried := [op.name for op in ops if op not in tally.answers]:
         where.print(f"not tried: {', '.join(untried)}", style="yellow")
     where.rule(style="dim")

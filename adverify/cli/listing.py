@@ -11,11 +11,11 @@ from adverify.cli.exit_codes import exit_code
 from adverify.cli.options import Count, Keyword, Targets, TimeLimit, number_of
 from adverify.cli.project import Project, ops_meant
 from adverify.runner import Processes
-from adverify.verification import Plan, surveyed
+from adverify.verification import surveyed
 
 
 def list_ops(
-    targets: Targets = None, keyword: Keyword = "", processes: Count = "auto", time_limit: TimeLimit = 5.0
+    targets: Targets = None, keyword: Keyword = "", processes: Count = "auto", time_limit: TimeLimit = None
 ) -> None:
     """List the ops that would be checked, and which inputs were found to suit each: how many, which shapes and domains.
 
@@ -28,9 +28,9 @@ def list_ops(
     **Exit codes**: 0; 1 an op crashed; 2 the command, or what it names, is wrong; 3 nothing was found that suits an op.
     """
     project, where = Project(), console()
-    plan = Plan(seed=0, time_limit=time_limit, directory=str(project.storage.directory))
+    plan = project.plan(where, time_limit=time_limit)
     with Processes(number_of(processes)) as running:
-        ops = ops_meant(project, targets or [], keyword, running)
+        ops = ops_meant(project, targets, keyword, running)
         found = dict(asked(surveyed, ops, plan, running, where))
     for op in ops:
         record = found[op].record

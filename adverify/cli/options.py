@@ -34,14 +34,19 @@ Count = Annotated[
 ]
 Seed = Annotated[
     int | None,
-    typer.Option("--seed", help="Draw what the run with this seed drew.", show_default="another each time, printed"),
+    typer.Option(
+        "--seed",
+        help="Draw what the run with this seed drew.",
+        show_default="as pyproject.toml says, else another each time; it is printed",
+    ),
 ]
 MaxExamples = Annotated[
-    int,
+    int | None,
     typer.Option(
         "--max-examples",
         min=1,
         help="How many structures are drawn for an op; each is judged for several sets of values.",
+        show_default="as pyproject.toml says, else 100",
     ),
 ]
 Exclude = Annotated[
@@ -50,11 +55,18 @@ Exclude = Annotated[
         "--exclude",
         metavar="PROPERTY",
         help="A property that is not checked; can be given several times. `adverify explain` lists them.",
-        show_default="none",
+        show_default="those in pyproject.toml",
     ),
 ]
 TimeLimit = Annotated[
-    float, typer.Option("--time-limit", metavar="SECONDS", min=0.01, help="How long one call of an op may take.")
+    float | None,
+    typer.Option(
+        "--time-limit",
+        metavar="SECONDS",
+        min=0.01,
+        help="How long one call of an op may take.",
+        show_default="as pyproject.toml says, else 5",
+    ),
 ]
 
 
@@ -78,12 +90,12 @@ def any_seed() -> int:
     return random.SystemRandom().randrange(10**6)
 
 
-def properties_of(names: list[str] | None) -> tuple[str, ...]:
+def properties_of(names: list[str]) -> tuple[str, ...]:
     """Check the names of properties before any op is checked."""
     known = [p.name for p in all_properties()]
-    for name in names or []:
+    for name in names:
         if name not in known:
             near = difflib.get_close_matches(name, known)
             hint = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(sorted(known))}"
             raise typer.BadParameter(f"there is no property {name!r}; {hint}", param_hint="--exclude")
-    return tuple(names or ())
+    return tuple(names)

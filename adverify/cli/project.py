@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Sequence
-from dataclasses import asdict
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
 import typer
+from rich.console import Console
 
 from adverify import schema
-from adverify.cli.display import complain
+from adverify.cli.display import complain, look_of
+from adverify.cli.options import any_seed, properties_of
+from adverify.config import ConfigError, read
 from adverify.record import to_document
 from adverify.replay import to_store
 from adverify.runner import Lost, Processes
@@ -28,6 +30,31 @@ class Project:
     def __init__(self) -> None:
         self.root = root_of(Path.cwd())
         self.storage = Storage(self.root, self.warn)
+        try:
+            self.config = read(self.root)
+        except ConfigError as error:
+            refuse(str(error))
+
+    def plan(
+        self,
+        where: Console,
+        seed: int | None = None,
+        max_examples: int | None = None,
+        exclude: Sequence[str] = (),
+        time_limit: float | None = None,
+    ) -> Plan:
+        """Join what the command says with what the project says; the command wins, and excludes further properties."""
+        self.storage.prepare()  # before a process writes there
+        seed = self.config.seed if seed is None else seed
+        return Plan(
+            seed=any_seed() if seed is None else seed,
+            max_examples=max_examples or self.config.examples,
+            exclude=properties_of([*self.config.exclude, *exclude]),
+            time_limit=time_limit or self.config.time_limit,
+            directory=str(self.storage.directory),
+            look=look_of(where),
+            config=self.config,
+        )
 
     @staticmethod
     def warn(text: str) -> None:
@@ -39,10 +66,12 @@ class Project:
         for failure in to_store(self.address(answer.op), answer.record):
             self.storage.keep_failure(failure)
 
-    def keep_run(self, records: Iterable[schema.Report], plan: Plan, **settings: Any) -> schema.Document:
-        """Store what a run came to, and give the document."""
-        used = {name: value for name, value in asdict(plan).items() if name != "directory"}
-        document = to_document(records, settings={**settings, **used})
+    def keep_run(self, answers: Sequence[Answer], plan: Plan, **settings: Any) -> schema.Document:
+        """Store what a run came to, and give the document; ops whose verdict does not count are in its settings."""
+        used = {name: getattr(plan, name) for name in ("seed", "max_examples", "exclude", "time_limit")}
+        exempt = {str(a.op): a.text for a in answers if a.exempt}
+        records = [a.record for a in answers if not a.exempt]
+        document = to_document(records, settings={**settings, **used, "exempt": exempt})
         self.storage.keep_run(document)
         return document
 
@@ -58,15 +87,17 @@ def root_of(directory: Path) -> Path:
     return next((d for d in (directory, *directory.parents) if (d / "pyproject.toml").is_file()), directory)
 
 
-def ops_meant(project: Project, texts: Sequence[str], keyword: str, processes: Processes) -> list[Target]:
+def ops_meant(project: Project, texts: Sequence[str] | None, keyword: str, processes: Processes) -> list[Target]:
     """Find the ops that targets mean and a keyword leaves; say what is wrong and exit if there are none."""
+    base = Path.cwd() if texts else project.root
+    texts = texts or project.config.targets
     if not texts:
         refuse("nothing to check: name a module, a package or a file, such as `adverify check mypackage.ops`; or set "
                "`targets` under [tool.adverify] in pyproject.toml")  # fmt: skip
     problems, ops, targets = list[str](), list[Target](), list[Target]()
     for text in texts:
         try:
-            targets.append(parse(text, Path.cwd(), project.root))
+            targets.append(parse(text, base, project.root))
         except TargetError as error:
             problems.append(str(error))
     found = dict(processes.run(_found, targets, seconds=IMPORT_SECONDS, apart=lambda t: t.path))

@@ -38,7 +38,7 @@ def replay(
         typer.Argument(metavar="TARGET", help="Only failures of ops whose address begins so.", show_default="all"),
     ] = None,
     processes: Count = "auto",
-    time_limit: TimeLimit = 5.0,
+    time_limit: TimeLimit = None,
     forget: Annotated[
         bool, typer.Option("--forget", help="Remove failures that hold now, or that cannot be asked any more.")
     ] = False,
@@ -57,7 +57,7 @@ def replay(
     decided, or its op is gone; 130 interrupted.
     """
     project, where = Project(), console()
-    plan = Plan(seed=0, time_limit=time_limit, directory=str(project.storage.directory))
+    plan = project.plan(where, time_limit=time_limit)
     stored = list(_stored(project, targets or []))
     outcomes: list[Outcome] = []
     with Processes(number_of(processes)) as running:

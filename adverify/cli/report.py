@@ -13,6 +13,7 @@ from adverify.cli.formats import Format, FormatOption, OutputOption, refuse_unwr
 from adverify.cli.project import Project, refuse
 from adverify.record import Unreadable, loads
 from adverify.targets import listed
+from adverify.verification import Outcome
 
 
 def _names() -> list[str]:
@@ -45,24 +46,26 @@ def report(
     **Exit codes**: 0; 2 there is no such run.
     """
     refuse_unwritable(output)
-    document = _run(run)
+    project = Project()
+    document = _run(run, project)
     if format is not Format.TEXT:
-        write(rendered(document, format), output)
+        write(rendered(document, format, project.root), output)
         return
     where = console()
     for record in document["reports"]:
-        where.print(line(record["target"], record))
-    where.print(f"{summary(document['reports'])} ({document['created']}, seed {document['settings'].get('seed')})")
+        where.print(line(record["target"], record, Outcome(record["status"])))
+    outcomes = [Outcome(record["status"]) for record in document["reports"]]
+    where.print(f"{summary(outcomes)} ({document['created']}, seed {document['settings'].get('seed')})")
 
 
-def _run(name: str | None) -> schema.Document:
+def _run(name: str | None, project: Project) -> schema.Document:
     """Find a stored run, or read one from a file."""
     if name is not None and Path(name).is_file():
         try:
             return loads(Path(name).read_bytes())
         except Unreadable as error:
             refuse(f"{name}: {error}")
-    runs = {path.stem: document for path, document in Project().storage.runs()}
+    runs = {path.stem: document for path, document in project.storage.runs()}
     found = [stem for stem in runs if name is None or stem.startswith(name)]
     if not runs:
         refuse("no run is stored here; `adverify check` stores one")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import operator
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 
@@ -10,6 +11,7 @@ import numpy as np
 
 from adverify.diagnosis.base import Mistake
 from adverify.diagnosis.witness import Witness
+from adverify.subject import Arrays
 
 Move = Callable[[np.ndarray], np.ndarray | None]
 
@@ -59,23 +61,23 @@ class _Moved(Mistake):
         if any(w.is_mirrored(i) for w in witnesses):
             return ""
         kind = type(self)
-        for how, move in kind.moves(_rank(witnesses, lambda w: w.arrays[i])):
+        for how, move in kind.moves(_rank(witnesses, operator.attrgetter("arrays"), i)):
             if all(_with_gradient(w, i, move) for w in witnesses):
                 return self.of_gradient.format(how=how)
         if all(w.cotangent is not None for w in witnesses):
-            for how, move in kind.moves(_rank(witnesses, lambda w: w.cotangents[0])):
+            for how, move in kind.moves(_rank(witnesses, operator.attrgetter("cotangents"), 0)):
                 if all(_with_cotangent(w, i, move) for w in witnesses):
                     return self.of_cotangent.format(how=how)
         for j, name in enumerate(witnesses[0].case.names):
-            for how, move in kind.moves(_rank(witnesses, lambda w, j=j: w.arrays[j])) if self.of_input else ():
+            for how, move in kind.moves(_rank(witnesses, operator.attrgetter("arrays"), j)) if self.of_input else ():
                 if all(_with_input(w, i, j, move) for w in witnesses):
                     return self.of_input.format(how=how, name=name)
         return ""
 
 
-def _rank(witnesses: Sequence[Witness], of: Callable[[Witness], np.ndarray]) -> int:
+def _rank(witnesses: Sequence[Witness], of: Callable[[Witness], Arrays], i: int) -> int:
     """Give the number of axes that an array has at all witnesses; 0 if it varies, for then no one order fits."""
-    ranks = {of(w).ndim for w in witnesses}
+    ranks = {of(w)[i].ndim for w in witnesses}
     return ranks.pop() if len(ranks) == 1 else 0
 
 
@@ -102,6 +104,8 @@ def _with_input(w: Witness, i: int, j: int, move: Move) -> bool:
 
 
 class Transposed(_Moved):
+    """Axes in the wrong order."""
+
     kind = "transposed"
     complexity = 2
     moves = staticmethod(_permutations)
@@ -111,6 +115,8 @@ class Transposed(_Moved):
 
 
 class Flipped(_Moved):
+    """Axes read backwards."""
+
     kind = "flipped"
     complexity = 3
     moves = staticmethod(_flips)
@@ -120,6 +126,8 @@ class Flipped(_Moved):
 
 
 class Shifted(_Moved):
+    """Indices that are off by one or two."""
+
     kind = "shifted"
     complexity = 4
     moves = staticmethod(_shifts)
@@ -128,17 +136,20 @@ class Shifted(_Moved):
 
 
 class Swapped(Mistake):
+    """Two inputs with each other's gradients."""
+
     kind = "swapped"
     complexity = 1
 
     def explain(self, witnesses: Sequence[Witness], i: int) -> str:
-        for j, name in enumerate(witnesses[0].case.names):
-            if j == i or any(w.arrays[i].shape != w.arrays[j].shape for w in witnesses):
+        for j in range(len(witnesses[0].arrays)):
+            alike = [w for w in witnesses if j != i and w.arrays[i].shape == w.arrays[j].shape]
+            if sum(bool(w.wrong(i).any()) for w in alike) < 2:
                 continue
-            if all(w.fits(i, w.actual[j]) and w.fits(j, w.actual[i]) for w in witnesses):
-                names = sorted([i, j])
-                both = " and ".join(witnesses[0].case.names[k] for k in names)
-                return f"is that of {name}: the gradients of {both} are swapped"
+            if all(w.fits(i, w.actual[j]) and w.fits(j, w.actual[i]) for w in alike):
+                both = " and ".join(witnesses[0].case.names[k] for k in sorted((i, j)))
+                where = "" if len(alike) == len(witnesses) else ", seen where both have one shape"
+                return f"is the other's: the gradients of {both} are swapped{where}"
         return ""
 
 
@@ -151,8 +162,8 @@ class Axis(Mistake):
     def explain(self, witnesses: Sequence[Witness], i: int) -> str:
         if any(w.cotangent is None for w in witnesses):
             return ""
-        ndim = _rank(witnesses, lambda w: w.cotangents[0])
-        if not ndim or _rank(witnesses, lambda w: w.arrays[i]) >= ndim:
+        ndim = _rank(witnesses, operator.attrgetter("cotangents"), 0)
+        if not ndim or _rank(witnesses, operator.attrgetter("arrays"), i) >= ndim:
             return ""
         choices = [axes for k in range(1, ndim) for axes in itertools.combinations(range(ndim), k)]
         right = [axes for axes in choices if all(w.fits(i, w.cotangents[0].sum(axes)) for w in witnesses)]
@@ -167,6 +178,8 @@ def _is(a: np.ndarray, b: np.ndarray) -> bool:
 
 
 class Slice(Mistake):
+    """One slice of a batch stands for all."""
+
     kind = "slice"
     complexity = 5
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import ClassVar
@@ -71,4 +72,18 @@ def faults_of(property: str) -> list[Fault]:
 
 def kinds() -> set[str]:
     """Name all kinds of diagnoses."""
-    return {m.kind for m in (*_MISTAKES, *_FAULTS)}
+    return {m.kind for m in _MISTAKES} | {f.kind for f in _FAULTS}
+
+
+def descriptions() -> dict[str, str]:
+    """Describe each kind of diagnosis: what is wrong, and which properties' failures it may explain."""
+    said: dict[str, list[str]] = {}
+    explained: dict[str, list[str]] = {}
+    every: list[Mistake | Fault] = [*_MISTAKES, *_FAULTS]
+    for m in every:
+        said.setdefault(m.kind, []).append(inspect.getdoc(type(m)) or "")
+        explained.setdefault(m.kind, []).extend(m.properties)
+    return {
+        kind: f"{' '.join(texts)} It may explain a failure of {', '.join(dict.fromkeys(explained[kind]))}."
+        for kind, texts in said.items()
+    }

@@ -33,6 +33,12 @@ KNOWN = 0.7
 RUNGS = 20
 """Of the oracle's ladder: down to steps that tell a kink nearby."""
 
+KINK_RUNG = 9
+"""Steps at which a kink at the point is told from curvature."""
+
+ALIKE, FEW_AXES = 3, 4
+"""The length of all axes of an input that tells what is transposed; forward need not take it."""
+
 ELEMENTS = 40
 SHAPES, OTHER_RANKS, SEEDS = 4, 3, 2
 
@@ -71,7 +77,7 @@ class Witness:
         return self.case.cotangents[0] if len(self.case.cotangents) == 1 else None
 
     def comparable(self, gradients: Sequence[np.ndarray]) -> Arrays:
-        """Give gradients as they are measured: symmetric, where only changes along symmetric matrices have a meaning."""
+        """Give gradients as they are measured: symmetric, where only symmetric changes have a meaning."""
         return tuple(
             0.5 * (g + np.swapaxes(g, -1, -2)) if mirrored else g
             for g, mirrored in zip((np.asarray(g, float) for g in gradients), _mirrored(self.case), strict=True)
@@ -170,19 +176,37 @@ def true_gradient(case: Case, mirrored: Sequence[bool] = (), usual: float = 0.0)
     directions = np.zeros((x.size, x.size))
     directions[rows, rows] = directions[rows, partner] = step
     evaluate = Evaluator(case.subject, case.arrays, case.outputs, case.sampling.memory)
-    estimate = oracle.screen(oracle.sample(evaluate, x, g, directions, RUNGS))
+    samples = oracle.sample(evaluate, x, g, directions, RUNGS)
+    estimate = oracle.screen(samples)
     share = np.where(partner == rows, 1.0, 2.0) * step
     with np.errstate(all="ignore"):
         value, error = estimate.value / share, estimate.error / share
         size = float(np.abs(value[np.isfinite(value)]).max(initial=usual))
         bar = CLEARLY * error + RELATIVE * np.abs(value) + 1e-11 * size
-        value = np.where(bar <= SHARP * np.maximum(np.abs(value), 1e-3 * size) + 1e-300, value, np.nan)
+        sharp = bar <= SHARP * np.maximum(np.abs(value), 1e-3 * size) + 1e-300
+        value = np.where(sharp & ~_is_kink(samples), value, np.nan)
     return unflat(value, case.arrays), unflat(bar, case.arrays)
+
+
+def _is_kink(samples: oracle.Samples) -> np.ndarray:
+    """Tell along which directions the slopes on both sides are unlike: a central difference gives their mean."""
+    right, left = (oracle.one_sided(samples, side)[:, KINK_RUNG] for side in (1, -1))
+    return np.abs(right - left) > 1e-3 * np.maximum(np.abs(right), np.abs(left))
 
 
 def _mirror(shape: tuple[int, ...], mirrored: bool) -> np.ndarray:
     index = np.arange(int(np.prod(shape))).reshape(shape)
     return np.swapaxes(index, -1, -2) if mirrored else index
+
+
+def slope(case: Case, members: np.ndarray) -> tuple[float, float]:
+    """Measure how the output changes, weighted by the cotangent, if some elements of all inputs move together."""
+    x, g = flat(case.arrays), flat(case.cotangents)
+    room = flat(tuple(room_of(a, d) for a, d in zip(case.arrays, case.sampling.domains, strict=True)))
+    step = float(room[members].min())
+    evaluate = Evaluator(case.subject, case.arrays, case.outputs, case.sampling.memory)
+    estimate = oracle.screen(oracle.sample(evaluate, x, g, step * members[None].astype(float), RUNGS))
+    return float(estimate.value[0]) / step, CLEARLY * float(estimate.error[0]) / step
 
 
 def gather(case: Case, until: float) -> list[Witness]:
@@ -192,7 +216,7 @@ def gather(case: Case, until: float) -> list[Witness]:
     """
     found = [w for w in [measured(case)] if w is not None and _tells(w) and all(np.isfinite(v).all() for v in w.actual)]
     for other in itertools.chain(_beside(case), alternatives(case)):
-        if time.monotonic() > until:
+        if time.thread_time() > until:
             break
         witness = measured(other)
         if witness is not None and _tells(witness):
@@ -225,9 +249,10 @@ def alternatives(case: Case) -> Iterator[Case]:
     groups: dict[tuple[int, ...], list[tuple[tuple[int, ...], ...]]] = {}
     for shapes in case.sampling.telling:
         groups.setdefault(tuple(len(s) for s in shapes), []).append(shapes)
-    ranks = sorted(groups, key=lambda r: (r != own, abs(sum(r) - 2 * len(r)), r))[: 1 + OTHER_RANKS]
+    ranks = sorted(groups, key=lambda r: (r != own, sum(abs(n - 2) for n in r), r))[: 1 + OTHER_RANKS]
     for rank in ranks:
-        for shapes in _telling(groups[rank])[: SHAPES if rank == own else 2]:
+        alike = tuple((ALIKE if sum(rank) <= FEW_AXES else 2,) * n for n in rank)
+        for shapes in [alike, *_telling(groups[rank])[: SHAPES if rank == own else 2]]:
             for k in range(SEEDS):
                 rng = np.random.default_rng([case.seed, 11, k])
                 arrays = ordinary(shapes, case.sampling, rng)

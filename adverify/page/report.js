@@ -44,7 +44,7 @@
 
   const openTarget = () => {
     const target = document.getElementById(location.hash.slice(1));
-    if (target instanceof HTMLDetailsElement) target.open = true;
+    for (let e = target; e; e = e.parentElement) if (e instanceof HTMLDetailsElement) e.open = true;
   };
   addEventListener("hashchange", openTarget);
   openTarget();

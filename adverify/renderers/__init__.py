@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
+import re
 from pathlib import Path
 
 from adverify import schema
@@ -84,3 +85,14 @@ def message_of(failure: schema.Failure) -> str:
     said = [failure["reason"], *(d["text"] for d in failure["diagnoses"])]
     example = failure["case"]["python"]
     return "\n".join([*said, "", "Falsifying example:", example] if example else said)
+
+
+def visible(value: str) -> str:
+    """Write the characters that only a terminal understands by their numbers.
+
+    Examples
+    --------
+    >>> print(visible("\\x1b[31mred"))
+    \\x1b[31mred
+    """
+    return re.sub(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]", lambda c: f"\\x{ord(c[0]):02x}", value)

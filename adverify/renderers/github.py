@@ -7,10 +7,11 @@ from pathlib import Path
 
 from adverify import schema
 from adverify.record import text
-from adverify.renderers import message_of, place_of, relative
+from adverify.renderers import message_of, place_of, relative, visible
 
 LONGEST = 3_000
 """Of a message: GitHub cuts what is longer."""
+NOT_VERIFIED = {"undecided": ("warning", "is not verified"), "crashed": ("error", "crashed")}
 
 
 def render(document: schema.Document, root: Path) -> str:
@@ -21,9 +22,9 @@ def render(document: schema.Document, root: Path) -> str:
         for failure in report["failures"]:
             title = f"{name}: {failure['property']}"
             lines.append(_command("error", place_of(report, failure, root), root, title, message_of(failure)))
-        if report["status"] == "undecided":
-            title = f"{name} is not verified"
-            lines.append(_command("warning", report["location"], root, title, report["obstacle"]))
+        if report["status"] in NOT_VERIFIED:
+            level, title = NOT_VERIFIED[report["status"]]
+            lines.append(_command(level, report["location"], root, f"{name} {title}", report["obstacle"]))
     return "".join(f"{line}\n" for line in lines)
 
 
@@ -39,6 +40,5 @@ def _command(level: str, place: schema.Place | None, root: Path, title: str, mes
 
 
 def _escaped(value: str, further: str = "") -> str:
-    """Escape what would end a command, or a property of one; what only a terminal understands is shown as text."""
-    shown = re.sub(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]", lambda c: f"\\x{ord(c[0]):02x}", value)
-    return re.sub(f"[%\r\n{further}]", lambda c: f"%{ord(c[0]):02X}", shown)
+    """Escape what would end a command, or a property of one."""
+    return re.sub(f"[%\r\n{further}]", lambda c: f"%{ord(c[0]):02X}", visible(value))

@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import hashlib
 import itertools
-import re
 from importlib.resources import files
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -13,8 +12,9 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from adverify import schema
-from adverify.record import array_of, number_of, text
-from adverify.renderers import MissingExtra, relative
+from adverify.elements import MOST_ELEMENTS, elements_of
+from adverify.record import number_of, text
+from adverify.renderers import MissingExtra, relative, visible
 
 try:
     import jinja2
@@ -26,8 +26,7 @@ except ImportError as error:
         f"the HTML report needs jinja2 and matplotlib, and {error.name} is not installed: pip install 'adverify[html]'"
     ) from error
 
-MOST_ELEMENTS = 12
-"""Wrong elements that are listed."""
+STATUSES = ("violated", "crashed", "undecided", "verified")
 EDGES = (-100, -30, *range(-10, 11), 30, 100)
 """Decades at which a bar of the magnitudes begins; comparable from op to op."""
 LABELS = {-10: "1e-10", -5: "1e-5", 0: "1", 5: "1e5", 10: "1e10"}
@@ -39,7 +38,7 @@ def render(document: schema.Document, root: Path) -> str:
     script = _read("report.js")
     return template.render(
         document=document,
-        counts={s: sum(r["status"] == s for r in document["reports"]) for s in ("violated", "undecided", "verified")},
+        counts={s: sum(r["status"] == s for r in document["reports"]) for s in STATUSES},
         style=_read("report.css"),
         script=script,
         script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
@@ -51,13 +50,14 @@ def _environment(root: Path) -> jinja2.Environment:
         loader=jinja2.FunctionLoader(_read),
         autoescape=True,
         undefined=jinja2.StrictUndefined,
-        finalize=_visible,
+        finalize=lambda value: visible(value) if type(value) is str else value,
         trim_blocks=True,
         lstrip_blocks=True,
     )
     environment.globals |= {
         "bars": _bars,
-        "elements": _elements,
+        "causes": _causes,
+        "elements": elements_of,
         "jacobians": jacobian_pictures,
         "slopes": slope_pictures,
         "MOST_ELEMENTS": MOST_ELEMENTS,
@@ -80,13 +80,6 @@ def _read(name: str) -> str:
     return files("adverify").joinpath("page", name).read_text(encoding="utf-8")
 
 
-def _visible(value: Any) -> Any:
-    """Show the characters that a page cannot hold by their numbers."""
-    if type(value) is not str:
-        return value
-    return re.sub(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]", lambda c: f"\\x{ord(c[0]):02x}", value)
-
-
 def _drawn(picture: Picture) -> Any:
     """Trust what was drawn here: matplotlib escapes the text in it."""
     return Markup(picture.svg)
@@ -100,37 +93,29 @@ def _shapes(shapes: list[list[int]]) -> str:
     return " and ".join(f"({', '.join(map(str, s))}{',' * (len(s) == 1)})" for s in shapes)
 
 
-class Element(NamedTuple):
-    """One element of an array that is wrong."""
+class Cause(NamedTuple):
+    """What several failures have in common, and which they are: the numbers of a report and of a failure in it."""
 
-    place: str
-    expected: str
-    error: str
-    actual: str
+    words: str
+    members: list[tuple[int, int]]
 
 
-def _elements(evidence: schema.Evidence) -> list[Element]:
-    """List the elements that are wrong, the first of them; none if the arrays are not alike in shape."""
-    if not evidence["expected"]["shape"] == evidence["actual"]["shape"] == evidence["wrong"]["shape"]:
-        return []
-    expected, actual, error, wrong = (array_of(evidence[k]) for k in ("expected", "actual", "error", "wrong"))
-    starts = [start for start, _ in evidence["wrong"]["window"] or [(0, 0)] * wrong.ndim]
-    found = []
-    for index in list(zip(*np.nonzero(np.atleast_1d(wrong)), strict=True))[:MOST_ELEMENTS]:
-        at = index if wrong.ndim else ()
-        where = ", ".join(str(int(i) + start) for i, start in zip(at, starts, strict=True))
-        found.append(Element(where, *_told_apart(expected[at], error[at], actual[at])))
-    return found
+def _causes(document: schema.Document) -> list[Cause]:
+    """Find what several failures have in common: the line that raised, or a property and its diagnoses."""
+    found: dict[str, Cause] = {}
+    for i, report in enumerate(document["reports"], 1):
+        for j, failure in enumerate(report["failures"], 1):
+            if words := _cause(failure):
+                found.setdefault(words, Cause(words, [])).members.append((i, j))
+    shared = [cause for cause in found.values() if len(cause.members) > 1]
+    return sorted(shared, key=lambda cause: -len(cause.members))
 
 
-def _told_apart(expected: Any, error: Any, actual: Any) -> tuple[str, str, str]:
-    """Write numbers with as many digits as tell them apart."""
-    if expected.dtype.kind != "f" or actual.dtype.kind != "f":
-        return str(expected), "", str(actual)
-    texts = ((f"{expected:.{n}g}", f"{actual:.{n}g}") for n in range(6, 18))
-    right, claimed = next((pair for pair in texts if pair[0] != pair[1]), (repr(float(expected)), repr(float(actual))))
-    bar = f"{error:.1g}" if np.isfinite(error) else "unknown"
-    return ("unknown" if np.isnan(expected) else right), ("" if np.isnan(expected) else bar), claimed
+def _cause(failure: schema.Failure) -> str:
+    raised = failure["exception"]
+    if raised and raised["location"]:
+        return f"{raised['type']} raised by {raised['code'] or 'one line'}"
+    return "; ".join([failure["property"], *(d["text"] for d in failure["diagnoses"])]) if failure["diagnoses"] else ""
 
 
 class Bar(NamedTuple):
