@@ -48,8 +48,9 @@ def _positive_definite(rng: Noise, shape: Shape) -> np.ndarray:
     return a @ np.swapaxes(a, -1, -2) + shape[-1] * np.eye(shape[-1])
 
 
+PLAIN = "unit"
 FILLINGS: dict[str, Filling] = {
-    "unit": lambda rng, shape: rng.uniform(0.1, 0.9, shape),
+    PLAIN: lambda rng, shape: rng.uniform(0.1, 0.9, shape),
     "normal": lambda rng, shape: rng.normal(size=shape),
     "above": lambda rng, shape: rng.uniform(1.1, 3.0, shape),
     "negative": lambda rng, shape: rng.uniform(-0.9, -0.1, shape),

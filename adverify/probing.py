@@ -11,9 +11,10 @@ from dataclasses import replace
 
 import numpy as np
 
+from adverify.axes import alike_shapes, in_ratio_shapes
 from adverify.corners import corners_of
 from adverify.domains import Domain, nonzero, positive_definite, real, symmetric
-from adverify.fillings import FILLINGS, NEARBY, Noise, filled, inside
+from adverify.fillings import FILLINGS, NEARBY, PLAIN, Noise, filled, inside
 from adverify.shapes import (
     LONGEST,
     MAX_ELEMENTS,
@@ -29,6 +30,9 @@ from adverify.shapes import (
     stretched,
 )
 from adverify.subject import Arrays, Rejected, Subject
+
+MANY = 4
+"""Of so many inputs there are too many ways in which axes could be equal to try them all."""
 
 RARELY_SECONDS = 4.0
 """How long shapes that few ops take are tried, where no others fit."""
@@ -65,6 +69,9 @@ class Prober:
             return False
         return True
 
+    def computes_shapes(self, shapes: Shapes) -> bool:
+        return self.computes(self.filled(shapes, (PLAIN,) * self.arity))
+
     def filled(self, shapes: Shapes, fillings: Sequence[str], seed: int = 0) -> Arrays:
         rng = Noise(seed)
         if self.domains:
@@ -80,9 +87,11 @@ class Prober:
     def tiers(self, rare: bool) -> Iterator[list[Shapes]]:
         """Give shapes to try: the usual ones, those of sizes that were named in refusing them, and rare ones."""
         usual = list(candidate_shapes(self.arity))
-        yield usual
+        yield usual + (list(alike_shapes(self.computes_shapes, self.arity)) if self.arity >= MANY else [])
         if rare:
             yield list(resized(usual[:90], self.sizes_named()))
+            if self.arity >= MANY:
+                yield list(in_ratio_shapes(self.computes_shapes, self.arity))
             yield self.rare(rare_shapes(self.arity))
 
     def search(self, tiers: Iterable[list[Shapes]]) -> tuple[list[Shapes], tuple[str, ...]]:
@@ -101,13 +110,13 @@ class Prober:
 
     def rare(self, shapes: Iterable[Shapes]) -> list[Shapes]:
         """Give those of the first ranks that forward computes with, as far as there is time."""
-        plain, enough = ("unit",) * self.arity, time.thread_time() + RARELY_SECONDS
+        enough = time.thread_time() + RARELY_SECONDS
         found: list[Shapes] = []
         for combination in shapes:
             ranks = [len(s) for s in combination]
             if (found and ranks != [len(s) for s in found[0]]) or time.thread_time() > enough:
                 break
-            if elements(combination) <= MAX_ELEMENTS and self.computes(self.filled(combination, plain)):
+            if elements(combination) <= MAX_ELEMENTS and self.computes_shapes(combination):
                 found.append(combination)
         return found
 
@@ -207,9 +216,8 @@ class Prober:
             return 0.0
         return float(np.median(np.abs(np.diff(values, 8, axis=0)).max(axis=0)) / 2**7)
 
-    def is_elementwise(self, base: Shapes, fillings: Sequence[str]) -> bool:
+    def is_elementwise(self, arrays: Arrays) -> bool:
         """Whether changing one element of an input changes only the output elements that it is broadcast to."""
-        arrays = self.filled(base, fillings)
         try:
             (before,) = self.subject.forward(arrays)
             for i, a in enumerate(arrays):
@@ -222,7 +230,7 @@ class Prober:
                         return False
         except (Rejected, ValueError):  # several outputs, or one that is no broadcast of the inputs
             return False
-        return before.shape == np.broadcast_shapes(*base)
+        return before.shape == np.broadcast_shapes(*(a.shape for a in arrays))
 
     def domains_of(
         self, i: int, base: Shapes, fillings: Sequence[str], accepted: Sequence[Shapes], lopsided: bool, corners: bool

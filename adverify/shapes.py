@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Hashable, Iterator, Sequence
+from typing import TypeVar
 
 import numpy as np
 
+T = TypeVar("T")
 Shape = tuple[int, ...]
 Shapes = tuple[Shape, ...]
 
@@ -24,7 +26,7 @@ def candidate_shapes(arity: int) -> Iterator[Shapes]:
         if sum(ndims) <= total:
             for letters in _partitions(sum(ndims)):
                 if _is_telling(letters, ndims):
-                    yield _cut([(2, 3, 4, 5)[i] for i in letters], ndims)
+                    yield cut([(2, 3, 4, 5)[i] for i in letters], ndims)
     if arity == 1:
         yield from (((n,),) for n in (1, 3, 4, 5, 6, 7, 8))
         yield from (((2, n),) for n in (1, 4, 5, 6, 8))
@@ -57,7 +59,7 @@ def rare_shapes(arity: int) -> Iterator[Shapes]:
     for ndims in sorted(ranks, key=lambda n: (sum(n) - 3 * (len(set(n)) == 1), n)):
         for letters in _partitions(sum(ndims)) if sum(ndims) <= 9 else ():
             if _is_telling(letters, ndims):
-                yield from (_cut([row[i] for i in letters], ndims) for row in ROWS)
+                yield from (cut([row[i] for i in letters], ndims) for row in ROWS)
 
 
 def resized(shapes: Sequence[Shapes], sizes: Sequence[int]) -> Iterator[Shapes]:
@@ -84,7 +86,7 @@ def _is_telling(letters: Sequence[int], ndims: Sequence[int]) -> bool:
         return False
     if len(letters) <= 3:
         return True
-    return all(len(set(own)) in (len(own), 1) for own in _cut(letters, ndims))
+    return all(len(set(own)) in (len(own), 1) for own in cut(letters, ndims))
 
 
 def _partitions(n: int) -> Iterator[list[int]]:
@@ -100,7 +102,8 @@ def _partitions(n: int) -> Iterator[list[int]]:
     return extend([])
 
 
-def _cut(sizes: Sequence[int], ndims: Sequence[int]) -> Shapes:
+def cut(sizes: Sequence[int], ndims: Sequence[int]) -> Shapes:
+    """Divide the sizes of all axes among inputs of so many axes."""
     ends = list(itertools.accumulate(ndims, initial=0))
     return tuple(tuple(sizes[a:b]) for a, b in itertools.pairwise(ends))
 
@@ -134,7 +137,7 @@ def pool(accepted: Sequence[Shapes]) -> tuple[Shapes, ...]:
         if elements(shapes) <= MAX_ELEMENTS:
             groups.setdefault(tuple(len(s) for s in shapes), []).append(shapes)
     share = max(6, POOL // max(1, len(groups)))
-    kept = [shapes for group in groups.values() for shapes in _spread(group, share)]
+    kept = [shapes for group in groups.values() for shapes in spread(group, share)]
     return tuple(sorted(kept, key=_simplicity))
 
 
@@ -143,7 +146,23 @@ def _simplicity(shapes: Shapes) -> tuple[bool, int, int, Shapes]:
     return max(map(len, shapes)) > 2, elements(shapes), sum(map(len, shapes)), shapes
 
 
-def _spread(group: list[Shapes], share: int) -> list[Shapes]:
+def kind_of(shapes: Shapes) -> tuple[tuple[int, int], ...]:
+    """What sets shapes apart beside sizes: of each input the rank, and whether it is empty or of one element."""
+    return tuple((len(s), min(math.prod(s), 2)) for s in shapes)
+
+
+def varied(items: Sequence[T], kinds: Sequence[Hashable], most: int, at: int) -> list[T]:
+    """Give `most` of the items, from one of them on: one of each kind first, then others at even distances."""
+    order = [*range(at, len(items)), *range(at)]
+    chosen = list({kinds[i]: i for i in reversed(order)}.values())[::-1][:most]
+    others = sorted(set(order) - set(chosen))
+    if others and len(chosen) < most:
+        stride = -(-len(others) // (most - len(chosen)))
+        chosen += others[at % stride :: stride]
+    return [items[i] for i in sorted(chosen)]
+
+
+def spread(group: list[T], share: int) -> list[T]:
     """`share` of them at even distances, the first and the last included."""
     if len(group) <= share:
         return group

@@ -75,12 +75,12 @@ class BatchNormOfGivenStatistics(Function):
 
     def backward(self, x, gamma, beta, mean, var, grad):
         s = np.sqrt(var.data + 1e-5)
-        centred = (grad * (x.data - mean.data)).sum(axis=0)
+        normalised = (grad * ((x.data - mean.data) / s)).sum(axis=0)
         x.grad += grad * gamma.data / s
         mean.grad -= (grad * gamma.data / s).sum(axis=0)
         beta.grad += grad.sum(axis=0)
-        gamma.grad += centred / s
-        var.grad -= 0.5 * centred * gamma.data / s / s / s
+        gamma.grad += normalised
+        var.grad -= 0.5 * normalised * (gamma.data / s / s)
 
 
 class GroupNormOfTwo(Function):

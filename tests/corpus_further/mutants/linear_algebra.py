@@ -377,15 +377,6 @@ class LowerProductOtherTriangle(_LowerProduct):
         x.grad += np.triu(a.data) @ grad
 
 
-class LowerProductSymmetrised(_LowerProduct):
-    """Mirrors the gradient of a matrix of which one triangle is read, though nothing says that it is symmetric."""
-
-    def backward(self, a, x, grad):
-        share = np.tril(np.outer(grad, x.data))
-        a.grad += 0.5 * (share + share.T)
-        x.grad += np.tril(a.data).T @ grad
-
-
 class UpperSquareOtherTriangle(_OfMatrices):
     """The square of triu(A), with tril(A) for its transpose."""
 
