@@ -21,7 +21,7 @@ from adverify.engine import variable
 from adverify.expression import Expression, is_recorded
 from adverify.expression_shrinking import shrunk
 from adverify.isolation import isolated
-from adverify.program import Graph, Program, parameters_of, program_of
+from adverify.program import Graph, Program, gradients_kept, parameters_of, program_of
 from adverify.properties import Property, all_properties
 from adverify.report import Diagnosis, Failure, Report, VerificationError
 from adverify.sampling import Sampling
@@ -89,12 +89,13 @@ def check_expression(
     else:
         program = program_of(f)
         asked = [_Blaming(p) for p in all_properties() if p.name not in excluded]
-        report, failed = verify(program, asked, None, signature, domain, inputs, max_examples, seed, time_limit)
+        with gradients_kept(f):
+            report, failed = verify(program, asked, None, signature, domain, inputs, max_examples, seed, time_limit)
+            report.failures[:] = map(_diagnosed, report.failures)
+            gradient = next((p for p in asked if p.name == "gradient"), None)
+            if report.ok and gradient is not None:
+                failed = _with_parameters(f, gradient, report, max_examples, seed, time_limit)
         report.location = _location(f)
-        report.failures[:] = map(_diagnosed, report.failures)
-        gradient = next((p for p in asked if p.name == "gradient"), None)
-        if report.ok and gradient is not None:
-            failed = _with_parameters(f, gradient, report, max_examples, seed, time_limit)
     if not report.ok:
         raise failed(report)
     return report

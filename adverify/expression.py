@@ -488,7 +488,7 @@ def _python(e: Expression) -> Iterator[str]:
         name = instances[n.subject.kind, n.subject.name]
         if name not in made:
             made.add(name)
-            call = n.subject.name.partition("#")[0]
+            call = re.sub(r"\b(inf|nan)\b", r"np.\1", n.subject.name.partition("#")[0])
             yield f"{name} = {call if call.endswith(')') else f'{call}()'}"
         several = len(e.values[i]) > 1
         operands = ", ".join(_written(e, u) for u in n.inputs)

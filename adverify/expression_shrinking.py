@@ -67,7 +67,7 @@ def _shapes(e: Expression) -> list[tuple[int, ...]]:
 
 def simplifications(e: Expression) -> Iterator[Expression]:
     """Give graphs that are simpler in one respect, those first that leave out most."""
-    for way in (_alone, _cut, _one_output, _bypassed, _merged, _added, _reconnected, _plain, _resized, _simple_values):
+    for way in (_alone, _cut, _one_output, _opened, _bypassed, _merged, _added, _reconnected, _plain, _resized, _simple_values):
         for simpler in way(e):
             try:
                 _ = simpler.values
@@ -122,6 +122,18 @@ def _one_output(e: Expression) -> Iterator[Expression]:
         outputs, cotangents = e.outputs[:k] + e.outputs[k + 1 :], e.cotangents[:k] + e.cotangents[k + 1 :]
         if outputs:
             yield e.below(outputs, cotangents)
+
+
+def _opened(e: Expression) -> Iterator[Expression]:
+    """Instead of an output, the inputs of its node are outputs, with the cotangents that they have in the graph."""
+    chain = Chain(e)
+    for u in e.outputs:
+        kept = [(v, g) for v, g in zip(e.outputs, e.cotangents, strict=True) if v != u]
+        others = [v for v in dict.fromkeys(e.nodes[u.node].inputs) if v not in dict(kept)]
+        sent = [(v, chain.cotangents[v.node][v.output]) for v in others]
+        kept += [(v, g) for v, g in sent if g is not None]
+        if kept:
+            yield e.below([v for v, _ in kept], tuple(np.asarray(g) for _, g in kept))
 
 
 def _bypassed(e: Expression) -> Iterator[Expression]:

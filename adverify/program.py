@@ -194,6 +194,17 @@ def parameters_of(program: type[Program], arrays: Sequence[np.ndarray]) -> dict[
     return {names.get(id(v), f"parameter_{i}"): Parameter(v) for i, v in enumerate(own)}
 
 
+@contextmanager
+def gradients_kept(f: Callable[..., Any]) -> Iterator[None]:
+    """Leave the gradients of all Variables that a callable can reach as they were."""
+    kept = [(v, np.array(v.grad)) for v in dict(_held(inspect.unwrap(f))).values()]
+    try:
+        yield
+    finally:
+        for v, grad in kept:
+            v.grad = grad
+
+
 def _held(holder: Any, prefix: str = "", depth: int = 0) -> Iterator[tuple[str, Variable]]:
     """Every Variable that a callable can reach by its attributes, its closure and its globals."""
     if isinstance(holder, Variable):
