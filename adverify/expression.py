@@ -194,7 +194,9 @@ class Expression:
             raise ValueError(f"the expression has {len(self.leaves)} leaves; got {len(arrays)} arrays")
         nodes = list(self.nodes)
         for i, array in zip(self.leaves, arrays, strict=True):
-            nodes[i] = replace(nodes[i], array=np.asarray(array, float))
+            n = nodes[i]
+            assert isinstance(n, Leaf)
+            nodes[i] = replace(n, array=np.asarray(array, float))
         return replace(self, nodes=tuple(nodes))
 
     def below(self, outputs: Sequence[Use], cotangents: Arrays, keep: Sequence[int] = ()) -> Expression:
@@ -435,12 +437,12 @@ def _arguments_of(function: Function) -> dict[str, Any]:
 
 
 def _recorded(v: Variable) -> tuple[Node | None, int]:
-    """The use of a Function that gave a Variable, and which of its outputs it is; None for leaves and hand-made ones."""
+    """The use of a Function that gave a Variable, and which of its outputs it is; None where no Function did."""
     if isinstance(v.back, Node):
         return v.back, 0
-    bundle = getattr(v.back, "inputs", (None,))[0]
-    node = getattr(bundle, "back", None)
-    return (node, v.back.index) if isinstance(node, Node) and hasattr(v.back, "index") else (None, 0)
+    back: Any = v.back
+    node = getattr(getattr(back, "inputs", (None,))[0], "back", None)
+    return (node, back.index) if isinstance(node, Node) and hasattr(back, "index") else (None, 0)
 
 
 def _variables_below(v: Variable) -> Iterator[Variable]:

@@ -14,7 +14,6 @@ from adverify.case import Case, literal
 from adverify.engine import Function, Variable, variable
 from adverify.expression import Total, leaves_below
 
-
 MOST_ELEMENTS = 200
 """Of a larger parameter, so many elements are verified."""
 

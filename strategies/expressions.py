@@ -5,7 +5,6 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Iterator, Mapping, Sequence
-
 from functools import cache
 from typing import Any, NamedTuple
 
@@ -295,7 +294,7 @@ class _Growth:
         return u if largest <= 10 else self._adapted(u, Squash())
 
     def _adapted(self, u: Use, adapter: Function) -> Use:
-        subject = _subject_of_adapter(type(adapter), tuple(vars(adapter).items()))
+        subject = _subject_of_adapter(adapter)
         if sum(isinstance(n, Apply) for n in self.nodes) >= self.max_nodes - 1:
             raise _Unfit
         self._add(Apply(subject, (u,)), subject.forward([self.values[u.node][u.output]]))
@@ -325,9 +324,12 @@ class _Growth:
         return whole.below(outputs, tuple(cotangents), unused)
 
 
-@cache
-def _subject_of_adapter(kind: type[Function], arguments: tuple[tuple[str, Any], ...]) -> Subject:
-    return subject_of(kind, dict(arguments))
+def _subject_of_adapter(adapter: Function) -> Subject:
+    key = (type(adapter), *vars(adapter).values())
+    return _ADAPTERS.setdefault(key, subject_of(type(adapter), vars(adapter)))
+
+
+_ADAPTERS: dict[Any, Subject] = {}
 
 
 def _squash(domain: Domain) -> Squash:
@@ -344,5 +346,3 @@ def _renamed(pattern: Shapes, place: int, shape: Shape) -> Shapes:
     sizes = dict(zip(pattern[place], shape, strict=True))
     others = tuple(tuple(sizes.get(n, n) for n in s) for s in pattern)
     return (*others[:place], shape, *others[place + 1 :])
-
-

@@ -4,12 +4,12 @@ import xml.etree.ElementTree as ET
 
 import numpy as np
 import pytest
+from adverify.strategies import expressions
 from hypothesis import HealthCheck, Phase, find, given, seed, settings
 
 from adverify import Function, ops, tensor, variable
 from adverify.expression import Apply, Expression, Leaf, Use
 from adverify.expression_shrinking import shrunk
-from adverify.strategies import expressions
 
 DRAWN = settings(max_examples=60, database=None, deadline=None, suppress_health_check=list(HealthCheck))
 ARITHMETIC = [ops.Add, ops.Multiply, ops.Exp, ops.Matmul, ops.Sum]
@@ -92,7 +92,7 @@ def test_the_users_own_ops_are_drawn_too():
 
 @pytest.mark.parametrize("wrong", [{"max_nodes": 0}, {"leaves": 0}, {"ops": []}])
 def test_what_cannot_be_drawn_is_refused(wrong):
-    with pytest.raises(ValueError, match="max_nodes|ops is empty"):
+    with pytest.raises(ValueError, match=r"max_nodes|ops is empty"):
         find(expressions(**wrong), lambda e: True)
 
 
