@@ -89,7 +89,7 @@ def check_expression(
     else:
         program = program_of(f)
         asked = [_Blaming(p) for p in all_properties() if p.name not in excluded]
-        with gradients_kept(f):
+        with gradients_kept(f), isolated():
             report, failed = verify(program, asked, None, signature, domain, inputs, max_examples, seed, time_limit)
             report.failures[:] = map(_diagnosed, report.failures)
             gradient = next((p for p in asked if p.name == "gradient"), None)

@@ -1,5 +1,10 @@
 """A layer, a loss, a model: judged as it is, and the guilty node is named."""
 
+import contextlib
+import io
+import re
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -98,3 +103,23 @@ def test_what_is_no_program_is_refused():
         check_expression(3)
     with pytest.raises(InvalidFunction, match="returned a float"):
         check_expression(lambda x: 3.0)
+
+
+PAGE = Path(__file__).parent.parent / "docs" / "how-to" / "verify-a-model.md"
+
+
+def test_the_page_on_models_shows_what_happens():
+    blocks = re.findall(r"^```(python|text)\n(.*?)^```", PAGE.read_text(), flags=re.MULTILINE | re.DOTALL)
+    names, said = {}, ""
+    for language, block in blocks:
+        if language == "text":
+            pattern = ".*".join(map(re.escape, block.strip().split("...")))
+            assert re.match(pattern, said.strip(), flags=re.DOTALL), said
+            continue
+        output = io.StringIO()
+        with contextlib.redirect_stdout(output):
+            try:
+                exec(compile(block, str(PAGE), "exec"), names)
+            except VerificationError as error:
+                print(error)
+        said = output.getvalue()
