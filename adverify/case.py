@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Any
 
 import numpy as np
@@ -45,12 +45,9 @@ class Case:
 
     @cached_property
     def cotangents(self) -> Arrays:
-        rng = np.random.default_rng(self.seed)
-        quarters = np.array([0.25, 0.5, 0.75, 1.0, -0.25, -0.5, -0.75, -1.0])
-        return tuple(
-            np.array(rng.choice(quarters, y.shape) if self.seed else np.ones(y.shape), dtype=y.dtype)
-            for y in self.outputs
-        )
+        sizes = [y.size for y in self.outputs]
+        parts = np.split(_quarters(self.seed, sum(sizes)), np.cumsum(sizes)[:-1])
+        return tuple(np.array(p.reshape(y.shape), dtype=y.dtype) for p, y in zip(parts, self.outputs, strict=True))
 
     @cached_property
     def vjp(self) -> Arrays:
@@ -103,6 +100,15 @@ class Case:
         grad = ", ".join(literal(g) for g in self.cotangents)
         lines += [f"op.backward({inputs}, {grad if len(self.cotangents) == 1 else f'({grad})'})"]
         return "\n".join(lines)
+
+
+@lru_cache(maxsize=1024)
+def _quarters(seed: int, size: int) -> np.ndarray:
+    """Give multiples of a quarter between -1 and 1, none of them 0; for seed 0 ones."""
+    if not seed:
+        return np.ones(size)
+    quarters = np.array([0.25, 0.5, 0.75, 1.0, -0.25, -0.5, -0.75, -1.0])
+    return np.random.default_rng(seed).choice(quarters, size)
 
 
 def largest(arrays: Arrays) -> float:

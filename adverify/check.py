@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
+import math
 import time
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -17,7 +18,7 @@ from adverify.case import Case
 from adverify.domains import Domain
 from adverify.inference import infer
 from adverify.isolation import OutOfTime, Watch, isolated
-from adverify.probing import NothingFits
+from adverify.probing import NothingFits, Prober
 from adverify.properties import Property, all_properties
 from adverify.report import Failure, InvalidFunction, Report, Undecided, VerificationError
 from adverify.sampling import Sampling
@@ -26,7 +27,10 @@ from adverify.signatures import Signature
 from adverify.subject import Arrays, MalformedOp, Subject, arities, check_backward_takes, subject_of, takes_any_number
 from adverify.verdict import Status, Verdict
 
-MAX_ARGUMENTS = 12
+MAX_ARGUMENTS = 20
+"""Combinations of constructor arguments that are tried."""
+CANDIDATES = 500
+"""Combinations among which these are looked for."""
 
 
 def check_function(
@@ -292,7 +296,11 @@ def _subjects(
             domains = _domains(domain or getattr(made, "domain", None), arity)
             rare = not (fitting and takes_any_number(subject))
             try:
-                samplings = infer(subject, arity, parsed, domains, rare) if inputs is None else (_given(inputs, arity),)
+                samplings = (
+                    infer(subject, arity, parsed, domains, rare)
+                    if inputs is None
+                    else (_given(subject, inputs, arity),)
+                )
             except NothingFits as refusal:
                 refusals.append(str(refusal))
                 continue
@@ -308,19 +316,44 @@ def _subjects(
 
 
 def _choices(op: Any, arguments: Mapping[str, Any] | None) -> list[dict[str, Any]]:
-    """Give the constructor arguments to try: a spread over the product of what each may be."""
+    """Give the constructor arguments to try: all, or as many as it takes to bring any two values together."""
     if not isinstance(op, type) or (arguments is None and not getattr(op, "arguments", None)):
         return [{}]
     given = getattr(op, "arguments", {}) if arguments is None else arguments
-    options = {name: _values(v) for name, v in given.items()}
-    product = [dict(zip(options, values, strict=True)) for values in itertools.product(*options.values())]
-    if len(product) > MAX_ARGUMENTS:
-        rng = np.random.default_rng(0)
-        product = [
-            product[0],
-            *(product[i] for i in rng.choice(len(product) - 1, MAX_ARGUMENTS - 1, replace=False) + 1),
-        ]
-    return product
+    options = [_values(v) for v in given.values()]
+    return [
+        {name: values[i] for name, values, i in zip(given, options, places, strict=True)}
+        for places in _pairwise([len(values) for values in options])
+    ]
+
+
+def _pairwise(lengths: Sequence[int]) -> list[tuple[int, ...]]:
+    """Choose from a product so that any two places of different factors meet, the first combination first.
+
+    Most faults need one value or two together (Kuhn, Wallace and Gallo, Software fault interactions and implications
+    for software testing, 2004).
+
+    Examples
+    --------
+    >>> _pairwise([2, 2])
+    [(0, 0), (0, 1), (1, 0), (1, 1)]
+    """
+    if math.prod(lengths) <= MAX_ARGUMENTS:
+        return list(itertools.product(*map(range, lengths)))
+    rng = np.random.default_rng(0)
+    candidates = [tuple(0 for _ in lengths), *(tuple(rng.integers(lengths).tolist()) for _ in range(CANDIDATES))]
+    if math.prod(lengths) <= CANDIDATES:
+        candidates = list(itertools.product(*map(range, lengths)))
+    meetings = {c: {*enumerate(c), *itertools.combinations(enumerate(c), 2)} for c in dict.fromkeys(candidates)}
+    chosen = [candidates[0]]
+    met = set(meetings.pop(candidates[0]))
+    while len(chosen) < MAX_ARGUMENTS and meetings:
+        best = max(meetings, key=lambda c: len(meetings[c] - met))
+        if not meetings[best] - met:
+            break
+        chosen.append(best)
+        met |= meetings.pop(best)
+    return chosen
 
 
 def _values(given: Any) -> list[Any]:
@@ -361,7 +394,11 @@ def _domains(domain: Domain | Sequence[Domain] | None, arity: int) -> tuple[Doma
     return tuple(domain)[:arity]
 
 
-def _given(inputs: Any, arity: int) -> Sampling:
-    """What is known of inputs that the caller gives: nothing, but that they are to be used as they are."""
-    shapes = () if isinstance(inputs, st.SearchStrategy) else (tuple(np.shape(a) for a in inputs),)
-    return Sampling(shapes, (Domain(),) * arity, 0.0, 0.0, False, (False,) * arity, given=True)
+def _given(subject: Subject, inputs: Any, arity: int) -> Sampling:
+    """What is known of inputs that the caller gives: that they are to be used as they are."""
+    domains, convention = (Domain(),) * arity, (False,) * arity
+    if isinstance(inputs, st.SearchStrategy):
+        return Sampling((), domains, 0.0, 0.0, False, convention, given=True)
+    arrays = tuple(np.array(a, dtype=float) for a in inputs)
+    elementwise = Prober(subject, arity, None).is_elementwise(arrays)
+    return Sampling((tuple(a.shape for a in arrays),), domains, 0.0, 0.0, elementwise, convention, given=True)

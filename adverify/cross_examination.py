@@ -9,6 +9,7 @@ import numpy as np
 
 from adverify import oracle
 from adverify.excuses import Ray
+from adverify.ladders import sampled
 from adverify.oracle import EPS, Plateau
 from adverify.question import RELATIVE_FLOOR, Finding, Question
 from adverify.verdict import Status
@@ -31,11 +32,11 @@ def stacked(samples: Sequence[oracle.Samples]) -> oracle.Samples:
 
 def views(asked: Sequence[tuple[Question, np.ndarray]]) -> Iterator[list[View]]:
     """Look along the directions of each question, given by their numbers, on the full ladder."""
-    sampled = [q.sample(q.directions[rows], oracle.FULL_RUNGS) for q, rows in asked]
-    together = stacked(sampled)
+    ladders = sampled([(q, q.directions(rows)) for q, rows in asked], oracle.FULL_RUNGS)
+    together = stacked(ladders)
     slopes = {0: oracle.central(together), 1: oracle.one_sided(together, 1), -1: oracle.one_sided(together, -1)}
     start = 0
-    for (q, rows), samples in zip(asked, sampled, strict=True):
+    for (q, rows), samples in zip(asked, ladders, strict=True):
         own = {side: d[start : start + rows.size] for side, d in slopes.items()}
         start += rows.size
         yield _views_of(q, rows, samples, own)
@@ -45,12 +46,12 @@ def _views_of(q: Question, rows: np.ndarray, samples: oracle.Samples, slopes: di
     levels = slopes[0].shape[1]
     rounding = np.maximum(samples.rounding[:, :levels], (_sensitivity(q, samples) + _inside(q, samples))[:, None])
     noise = 2 * oracle.amplification(0) * rounding * 2.0 ** np.arange(levels)
-    actual, terms = q.along, q.terms
+    actual, terms, directions = q.along, q.terms, q.directions(rows)
     seen = []
     for i, row in enumerate(rows):
         centre, right, left = (_candidates(slopes[s][i], rounding[i], samples, i, q.scale, s) for s in (0, 1, -1))
         seen.append(
-            View(q, q.directions[row], float(actual[row]), samples.phi[i], samples.moves[i], 4 * samples.rounding[i],
+            View(q, directions[i], float(actual[row]), samples.phi[i], samples.moves[i], 4 * samples.rounding[i],
                  float(terms[row]), centre, right, left, slopes[0][i], noise[i])
         )  # fmt: skip
     return seen
@@ -231,7 +232,8 @@ class View(Ray):
         A pole or a bend next to the plateau is neither: seen from farther away it is one place among many.
         """
         step = 2.0**-coarsest
-        near, *far = (oracle.roughness(self.values_along(reach * step * oracle.GRID)) for reach in (4, 32, 256))
+        reaches = (4, *(reach for reach in (32, 256, 2048, 16384) if reach <= 256 or reach * step <= 1))
+        near, *far = (oracle.roughness(self.values_along(reach * step * oracle.GRID)) for reach in reaches)
         together = float(np.sqrt(np.count_nonzero(self.direction)))  # slopes between jumps add up, jumps average out
         return 8 * together * min(float(near.max()), max(float(np.median(r)) for r in far)) / step
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -11,6 +11,9 @@ from adverify.subject import Arrays, Rejected, Subject
 
 CHECKED = 4
 """Points of every common call that are also evaluated alone."""
+
+MOST_TOGETHER = 200_000
+"""Numbers in one call: more take longer than they save, and an op has only so much time."""
 
 Axes = tuple[int | None, ...]
 """Per input, the axis along which the points are laid one after the other; None for an input that stays."""
@@ -24,12 +27,13 @@ class Memory:
 
     Attributes
     ----------
-    unstackable : set of shapes
-        Those for which a leading axis does not give the same.
+    stackable, unstackable : set of shapes
+        Those for which a leading axis gave the same, and those for which it does not.
     joints : dict
         For shapes and the inputs that move, the axes along which points may be joined; None if there are none.
     """
 
+    stackable: set[Shapes] = field(default_factory=set)
     unstackable: set[Shapes] = field(default_factory=set)
     joints: dict[tuple[Shapes, tuple[bool, ...]], Axes | None] = field(default_factory=dict)
 
@@ -63,26 +67,73 @@ class Evaluator:
         self.size = sum(y.size for y in self.outputs)
         self.shapes = tuple(a.shape for a in self.like)
 
+    @property
+    def family(self) -> Hashable:
+        """What Evaluators have in common whose points may be evaluated in one call."""
+        return id(self.memory), self.shapes
+
     def __call__(self, points: np.ndarray) -> np.ndarray:
-        ends = np.cumsum([a.size for a in self.like])[:-1]
-        blocks = [
-            np.ascontiguousarray(b).reshape(len(points), *a.shape)
-            for b, a in zip(np.split(points, ends, axis=1), self.like, strict=True)
-        ]
+        blocks = self._blocks(points)
         if len(points) <= 2 * CHECKED:
             return self._one_by_one(blocks)
         if self.shapes not in self.memory.unstackable:
-            # A few first: an op that does not take a leading axis may make something huge of a long one.
-            takes = self._stacked([b[:CHECKED] for b in blocks]) is not None
-            outputs = self._stacked(blocks) if takes else None
-            if outputs is not None and self._is_as_alone(outputs, blocks):
+            outputs = self.stacked(points)
+            if outputs is not None:
                 return outputs
+            if self.shapes in self.memory.stackable:
+                return self.in_parts(points)
             apart = self._in_groups(blocks)
             # Where forward refuses some of the points, it may refuse all together for their sake only.
             if np.isfinite(apart).all():
                 self.memory.unstackable.add(self.shapes)
             return apart
         return self._in_groups(blocks)
+
+    def stacked(self, points: np.ndarray, checked: int = CHECKED) -> np.ndarray | None:
+        """Evaluate all points in one call, along a new leading axis; None if that does not give what they give alone.
+
+        Parameters
+        ----------
+        points : ndarray, shape (k, x.size)
+        checked : int
+            How many of them are also evaluated alone.
+        """
+        if self.shapes in self.memory.unstackable:
+            return None
+        blocks = self._blocks(points)
+        # A few first: an op that does not take a leading axis may make something huge of a long one.
+        if self.shapes not in self.memory.stackable and self._stacked([b[:CHECKED] for b in blocks]) is None:
+            return None
+        outputs = self._stacked(blocks)
+        if outputs is None or not self._is_as_alone(outputs, blocks, checked):
+            return None
+        self.memory.stackable.add(self.shapes)
+        return outputs
+
+    def in_parts(self, points: np.ndarray) -> np.ndarray:
+        """Evaluate points of which forward refuses some, and so all together: in halves, until it takes them.
+
+        Those next to each other lie along one direction: if all of a spread of them are refused, so are the others.
+        """
+        blocks = self._blocks(points)
+        if len(points) <= 2 * CHECKED:
+            return self._one_by_one(blocks)
+        rows = np.linspace(0, len(points) - 1, 2 * CHECKED).astype(int)
+        if np.isnan(self._one_by_one([b[rows] for b in blocks])).all():
+            return np.full((len(points), self.size), np.nan)
+        outputs = []
+        for half in np.array_split(points, 2):
+            taken = self.stacked(half) if len(half) > 2 * CHECKED else None
+            outputs.append(self.in_parts(half) if taken is None else taken)
+        return np.concatenate(outputs)
+
+    def _blocks(self, points: np.ndarray) -> list[np.ndarray]:
+        """Divide rows of flattened inputs into the inputs."""
+        ends = np.cumsum([a.size for a in self.like])[:-1]
+        return [
+            np.ascontiguousarray(b).reshape(len(points), *a.shape)
+            for b, a in zip(np.split(points, ends, axis=1), self.like, strict=True)
+        ]
 
     def _one_by_one(self, blocks: list[np.ndarray]) -> np.ndarray:
         outputs = np.full((len(blocks[0]), self.size), np.nan)
@@ -96,6 +147,16 @@ class Evaluator:
         return outputs
 
     def _stacked(self, blocks: list[np.ndarray]) -> np.ndarray | None:
+        rows = max(1, MOST_TOGETHER // max(1, sum(a.size for a in self.like)))
+        parts = []
+        for start in range(0, len(blocks[0]), rows):
+            part = self._in_one_call([b[start : start + rows] for b in blocks])
+            if part is None:
+                return None
+            parts.append(part)
+        return parts[0] if len(parts) == 1 else np.concatenate(parts)
+
+    def _in_one_call(self, blocks: list[np.ndarray]) -> np.ndarray | None:
         n, most = len(blocks[0]), max(b.ndim for b in blocks)
         padded = [b.reshape(n, *(1,) * (most - b.ndim), *b.shape[1:]) for b in blocks]
         try:
@@ -144,11 +205,24 @@ class Evaluator:
         found = [part for part in parts if part is not None]
         return _refused_as_nan(np.concatenate(found, axis=1, dtype=np.float64)) if len(found) == len(parts) else None
 
-    def _is_as_alone(self, outputs: np.ndarray, blocks: list[np.ndarray]) -> bool:
-        rows = np.unique(np.linspace(0, len(outputs) - 1, CHECKED).astype(int))
+    def _is_as_alone(self, outputs: np.ndarray, blocks: list[np.ndarray], checked: int = CHECKED) -> bool:
+        rows = np.unique(np.linspace(0, len(outputs) - 1, checked).astype(int))
         alone = self._one_by_one([b[rows] for b in blocks])
         same = np.abs(outputs[rows] - alone) <= 4 * np.spacing(np.abs(alone))
         return bool((same | (np.isnan(outputs[rows]) & np.isnan(alone))).all())
+
+
+def evaluate_together(evaluators: Sequence[Evaluator], points: Sequence[np.ndarray]) -> list[np.ndarray]:
+    """Evaluate the points of each Evaluator of one family: in one call, or, where forward takes none, one by one."""
+    first, numbers = evaluators[0], sum(p.size for p in points)
+    if len(evaluators) > 1 and 0 < numbers <= MOST_TOGETHER and first.shapes not in first.memory.unstackable:
+        together = np.concatenate(points)
+        outputs = first.stacked(together, CHECKED + len(points))
+        if outputs is None and first.shapes in first.memory.stackable:
+            outputs = first.in_parts(together)
+        if outputs is not None:
+            return np.split(outputs, np.cumsum([len(p) for p in points])[:-1])
+    return [evaluate(p) for evaluate, p in zip(evaluators, points, strict=True)]
 
 
 def _refused_as_nan(outputs: np.ndarray) -> np.ndarray:

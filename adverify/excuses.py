@@ -34,6 +34,9 @@ UNEVEN = np.array([1.0, 0.7310585786300049, -0.4196104, 1e-6])
 STRUCTURE = 0.05
 """The length below which forward is taken to have no structure that a derivative at longer steps would miss."""
 
+MOST_NUMBERS = 20_000_000
+"""That are looked at for one excuse."""
+
 FITS = 1e-3
 """How well slopes fit a value, relative to it, and how small a change is that conditioning explains."""
 
@@ -175,7 +178,7 @@ class Ray:
             largest = np.where(moved, np.abs(q.x).max(), q.x)  # moves what a small step is too small to be seen in
             usual = np.where(moved, UNEVEN[1] * q.x / np.abs(q.x).max(), q.x)  # floats are dense there
             moves = (np.concatenate([along, q.evaluate(np.stack([largest, usual]))]) != at_x).any(axis=0)
-            others = np.flatnonzero(~moved)
+            others = _extremes(np.abs(q.x), ~moved)
             changes = np.zeros(others.size, bool)
             for size in np.abs(q.x[moved]).max() * UNEVEN[:2]:
                 points = np.tile(q.x, (others.size, 1))
@@ -250,3 +253,14 @@ class Ray:
         with np.errstate(all="ignore"):
             phi: np.ndarray = (q.evaluate(q.x + t[:, None] * self.direction) - q.at_x) @ q.g
         return phi
+
+
+def _extremes(size: np.ndarray, among: np.ndarray) -> np.ndarray:
+    """Give the places of all, or, if there are many, of the smallest and the largest that are not 0."""
+    places = np.flatnonzero(among)
+    most = max(8, min(512, MOST_NUMBERS // max(1, size.size)))
+    if places.size <= most:
+        return places
+    places = places[size[places] > 0]
+    order = places[np.argsort(size[places], kind="stable")]
+    return np.sort(np.concatenate([order[: most // 2], order[-most // 2 :]]))

@@ -44,7 +44,7 @@ def infer(
         accepted = prober.vary(accepted, fillings)
     base = typical(accepted)
     scale, noise = prober.scale(base, fillings), prober.noise(base, fillings)
-    elementwise = prober.is_elementwise(base, fillings)
+    elementwise = prober.is_elementwise(prober.filled(base, fillings))
     if domains:
         convention = (False,) * arity
         return (Sampling(pool(accepted), tuple(domains), scale, noise, elementwise, convention, signature),)

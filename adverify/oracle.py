@@ -37,11 +37,17 @@ class Samples:
         sum |g| |f| over the outputs that move along the direction: one rounding of forward is `EPS` times this.
     moves : ndarray of bool, shape (directions, outputs)
         Which outputs those are.
+
+    Samples of several points have an axis in front.
     """
 
     phi: np.ndarray
     size: np.ndarray
     moves: np.ndarray
+
+    def apart(self) -> list[Samples]:
+        """Give those of each point, where there are several."""
+        return [Samples(*own) for own in zip(self.phi, self.size, self.moves, strict=True)]
 
     @property
     def rungs(self) -> int:
@@ -73,29 +79,70 @@ def sample(
     resolution : float
         Steps below this share of an element are left out: forward does not see them.
     """
-    shape = (len(directions), 2, rungs)
-    if not len(directions):
-        return Samples(np.zeros(shape), np.zeros(shape), np.zeros((0, g.size), bool))
-    t = 2.0 ** -np.arange(rungs)
-    steps = np.concatenate([t, -t])
-    points = x + directions[:, None, :] * steps[:, None]
-    outputs = evaluate(points.reshape(-1, x.size)).reshape(len(directions), 2 * rungs, -1)
+    points = points_along(x, directions, rungs)
+    ladder = evaluate(points.reshape(len(directions) * 2 * rungs, x.size)).reshape(*points.shape[:2], g.size)
+    return samples_of(ladder, evaluate(x[None])[0], x, g, directions, resolution)
+
+
+def points_along(x: np.ndarray, directions: np.ndarray, rungs: int) -> np.ndarray:
+    """Give the points at which phi is sampled: for each direction those at +t, then those at -t.
+
+    Parameters
+    ----------
+    x : ndarray, shape (..., n)
+    directions : ndarray, shape (..., directions, n)
+    rungs : int
+
+    Returns
+    -------
+    ndarray, shape (..., directions, 2 rungs, n)
+    """
+    points: np.ndarray = x[..., None, None, :] + directions[..., None, :] * steps(rungs)[:, None]
+    return points
+
+
+def samples_of(
+    outputs: np.ndarray, at_x: np.ndarray, x: np.ndarray, g: np.ndarray, directions: np.ndarray,
+    resolution: float | np.ndarray,
+) -> Samples:  # fmt: skip
+    """Make samples of what forward gave at `points_along`, in shape (..., directions, 2 rungs, outputs), and at x."""
     with np.errstate(all="ignore"):
-        change = outputs - evaluate(x[None])[0]
+        change = outputs - at_x[..., None, None, :]
         known = np.isfinite(change)
-        moves = (known & (change != 0)).any(axis=1, keepdims=True)
-        phi = np.where(moves, change, 0.0) @ g
-        phi[~known.all(axis=2)] = np.nan
-        phi[np.tile(t, 2) < 8 * _shortest(x, directions, resolution)[:, None]] = np.nan
-        size = np.where(moves, np.abs(outputs), 0.0) @ np.abs(g)
-    return Samples(phi.reshape(shape), size.reshape(shape), moves[:, 0])
+        moves = (known & (change != 0)).any(axis=-2, keepdims=True)
+        phi = _weighted(np.where(moves, change, 0.0), g)
+        phi[~known.all(axis=-1)] = np.nan
+        phi[too_short(x, directions, outputs.shape[-2] // 2, resolution)] = np.nan
+        size = _weighted(np.where(moves, np.abs(outputs), 0.0), np.abs(g))
+    shape = (*phi.shape[:-1], 2, phi.shape[-1] // 2)
+    return Samples(phi.reshape(shape), size.reshape(shape), moves[..., 0, :])
 
 
-def _shortest(x: np.ndarray, directions: np.ndarray, resolution: float) -> np.ndarray:
-    """The t of each direction below which some element moves by less than what forward sees, so not as asked."""
-    spacing = np.maximum(np.spacing(np.abs(x)), resolution * np.abs(x) * (resolution > EPS))
+def _weighted(values: np.ndarray, g: np.ndarray) -> np.ndarray:
+    """Sum over outputs, shape (..., directions, steps, outputs), with the weights of shape (..., outputs)."""
+    *points, directions, steps, outputs = values.shape
+    total = values.reshape(*points, directions * steps, outputs) @ g[..., None]
+    return total.reshape(*points, directions, steps)
+
+
+def too_short(x: np.ndarray, directions: np.ndarray, rungs: int, resolution: float | np.ndarray) -> np.ndarray:
+    """Which steps move some element by less than what forward sees, so not as asked; (..., directions, 2 rungs)."""
     with np.errstate(all="ignore"):
-        return np.asarray(np.where(directions == 0, 0.0, spacing / np.abs(directions)).max(axis=1))
+        relative = np.where(directions == 0, 0.0, visible(x, resolution)[..., None, :] / np.abs(directions))
+    return np.asarray(np.abs(steps(rungs)) < 8 * relative.max(axis=-1, initial=0.0)[..., None])
+
+
+def visible(x: np.ndarray, resolution: float | np.ndarray) -> np.ndarray:
+    """The smallest change of each element that forward sees."""
+    resolution = np.asarray(resolution)[..., None]
+    return np.maximum(np.spacing(np.abs(x)), resolution * np.abs(x) * (resolution > EPS))
+
+
+@cache
+def steps(rungs: int) -> np.ndarray:
+    """The t at which phi is sampled."""
+    t = 2.0 ** -np.arange(rungs)
+    return np.concatenate([t, -t])
 
 
 def central(samples: Samples) -> np.ndarray:

@@ -216,9 +216,8 @@ class Prober:
             return 0.0
         return float(np.median(np.abs(np.diff(values, 8, axis=0)).max(axis=0)) / 2**7)
 
-    def is_elementwise(self, base: Shapes, fillings: Sequence[str]) -> bool:
+    def is_elementwise(self, arrays: Arrays) -> bool:
         """Whether changing one element of an input changes only the output elements that it is broadcast to."""
-        arrays = self.filled(base, fillings)
         try:
             (before,) = self.subject.forward(arrays)
             for i, a in enumerate(arrays):
@@ -231,7 +230,7 @@ class Prober:
                         return False
         except (Rejected, ValueError):  # several outputs, or one that is no broadcast of the inputs
             return False
-        return before.shape == np.broadcast_shapes(*base)
+        return before.shape == np.broadcast_shapes(*(a.shape for a in arrays))
 
     def domains_of(
         self, i: int, base: Shapes, fillings: Sequence[str], accepted: Sequence[Shapes], lopsided: bool, corners: bool

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 
 import numpy as np
 
-from adverify import oracle
-from adverify.oracle import EPS, Evaluate
+from adverify.case import flat
+from adverify.evaluation import Evaluator
+from adverify.oracle import EPS
+from adverify.shapes import Shapes, elements
 from adverify.verdict import Status
+
+MOST_WAYS, MOST_NUMBERS = 512, 1_000_000
+"""In which a point is left: if it can be twice as many as elements, so that each is once in the middle of its ties."""
 
 RELATIVE_FLOOR = 2e-7
 """Below it nobody is accused: backward may be less exact than forward for honest reasons."""
@@ -22,21 +27,18 @@ class Question:
 
     Attributes
     ----------
-    evaluate : callable
+    evaluate : Evaluator
         forward, on rows of flattened inputs.
-    x, g, v : ndarray, 1-D
-        The point, the cotangent, and the gradient that backward claims.
-    directions : ndarray, shape (directions, x.size)
+    x, at_x, g, v : ndarray, 1-D
+        The point, the outputs there, the cotangent, and the gradient that backward claims.
     room : ndarray, shape (x.size,)
         How far each element may move.
+    chosen : ndarray, shape (directions, x.size), optional
+        The directions; None for each element by itself, where outputs mix no elements of an input.
     scale : float
         The typical size of forward's outputs elsewhere: what is lost to rounding inside forward is seen there.
     noise : float
         The roughness of forward at usual points: what it rounds inside, which its output does not show.
-    around : ndarray, shape (k, x.size)
-        Ways to leave the point, each element by -2 to 2 units, so that nothing ties.
-    near : ndarray, shape (2, k, x.size)
-        Points a few ulps away, on the side where all elements grow and on that where they shrink; ties stay ties.
     backward : callable
         Gives the gradients that backward claims at such points, NaN where it gives none.
     corner : bool
@@ -45,16 +47,15 @@ class Question:
         Whether forward takes points one by one only: few directions are then looked at closely.
     """
 
-    evaluate: Evaluate
+    evaluate: Evaluator
     x: np.ndarray
+    at_x: np.ndarray
     g: np.ndarray
     v: np.ndarray
-    directions: np.ndarray
     room: np.ndarray
+    chosen: np.ndarray | None
     scale: float
     noise: float
-    around: np.ndarray
-    near: np.ndarray
     backward: Callable[[np.ndarray], np.ndarray]
     corner: bool = False
     slow: bool = False
@@ -64,11 +65,41 @@ class Question:
         """The relative precision of forward: that of doubles, unless it rounds to less inside."""
         return max(EPS, 4 * self.noise / self.scale) if self.scale else EPS
 
+    @property
+    def elementwise(self) -> bool:
+        """Whether an output shows what only one element of each input does."""
+        return self.chosen is None
+
+    def directions(self, rows: np.ndarray) -> np.ndarray:
+        """Give some of the directions that are asked about, by their numbers; shape (rows.size, x.size)."""
+        if self.chosen is not None:
+            return self.chosen[rows]
+        alone = np.zeros((rows.size, self.x.size))
+        alone[np.arange(rows.size), rows] = self.room[rows]
+        return alone
+
+    def direction(self, row: int) -> np.ndarray:
+        """Give one of them."""
+        return self.directions(np.array([row]))[0]
+
+    def moved(self, rows: np.ndarray) -> np.ndarray:
+        """Give which elements some of the directions move, of all; a mask."""
+        if self.chosen is not None:
+            return np.asarray((self.chosen[rows] != 0).any(axis=0))
+        moved = np.zeros(self.x.size, bool)
+        moved[rows] = True
+        return moved
+
+    @property
+    def around(self) -> np.ndarray:
+        """Ways to leave the point, each element by -2 to 2 units, so that nothing ties; (k, x.size)."""
+        return _around(self.evaluate.shapes)
+
     @cached_property
-    def at_x(self) -> np.ndarray:
-        """The outputs at the point, flattened."""
-        at_x: np.ndarray = self.evaluate(self.x[None])[0]
-        return at_x
+    def near(self) -> np.ndarray:
+        """Points a few ulps away, where all elements grow and where they shrink, (2, k, x.size); ties stay ties."""
+        ulps = np.array([1.0, 2.0, 3.0])[:, None] * np.spacing(np.abs(self.x)) * np.sign(self.x)
+        return self.x + np.stack([ulps, -ulps])
 
     @cached_property
     def beside(self) -> tuple[np.ndarray, np.ndarray]:
@@ -80,18 +111,39 @@ class Question:
     def along(self) -> np.ndarray:
         """<v, u> for each direction u; an element that u leaves alone does not matter, even if it is NaN."""
         with np.errstate(all="ignore"):
-            products: np.ndarray = np.where(self.directions == 0, 0.0, self.directions * self.v).sum(axis=1)
-        return products
+            if self.chosen is None:
+                return self.room * self.v
+            return np.asarray(np.where(self.chosen == 0, 0.0, self.chosen * self.v).sum(axis=1))
 
     @cached_property
     def terms(self) -> np.ndarray:
         """What is added up to get <v, u>, in absolute value: each term may be off, whatever they cancel to."""
         with np.errstate(all="ignore"):
-            size: np.ndarray = np.where(self.directions == 0, 0.0, np.abs(self.directions * self.v)).sum(axis=1)
+            size = np.abs(self.along)
+            if self.chosen is not None:
+                size = np.where(self.chosen == 0, 0.0, np.abs(self.chosen * self.v)).sum(axis=1)
         return np.where(np.isfinite(size), size, 0.0)
 
-    def sample(self, directions: np.ndarray, rungs: int) -> oracle.Samples:
-        return oracle.sample(self.evaluate, self.x, self.g, directions, rungs, self.resolution)
+
+@cache
+def _around(shapes: Shapes) -> np.ndarray:
+    """Leave a point in many ways; square matrices also nearly along their diagonals, where eigenvectors are axes."""
+    rng = np.random.default_rng(0)
+    n = elements(shapes)
+    many = max(24, min(2 * n, MOST_WAYS, MOST_NUMBERS // max(1, n)))
+    ranks = np.linspace(1.0, 2.0, n)
+    ways = np.concatenate([
+        [ranks, -ranks, ranks[::-1], -ranks[::-1]], rng.choice([-1.0, 1.0], (many, n)) * rng.uniform(1, 2, (many, n)),
+        rng.choice([-1.0, 1.0], (many, n)) * 10 ** rng.uniform(-2, 0.3, (many, n)),
+    ])  # fmt: skip
+    square = [len(s) >= 2 and s[-1] == s[-2] > 1 for s in shapes]
+    if not any(square):
+        return ways
+    diagonal = flat(tuple(
+        np.broadcast_to(np.eye(s[-1]), s) if is_square else np.ones(s)
+        for s, is_square in zip(shapes, square, strict=True)
+    ))  # fmt: skip
+    return np.concatenate([ways, ways * np.where(diagonal == 1, 1.0, 1e-3)])
 
 
 @dataclass(frozen=True)

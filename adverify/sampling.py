@@ -11,7 +11,7 @@ from adverify.shapes import Shapes, is_bare, is_degenerate
 from adverify.signatures import Signature
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Sampling:
     """Where the cases of one Subject come from.
 
@@ -69,3 +69,6 @@ class Sampling:
         sample = " x ".join(str(s) for s in self.shapes[len(self.shapes) // 2])
         domains = ", ".join(str(d) for d in self.domains)
         return f"{self.arity} input{'s' * (self.arity > 1)} of {axes}, such as {sample}; values: {domains}"
+
+    def __repr__(self) -> str:
+        return f"<Sampling: {self}>"

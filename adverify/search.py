@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
+import math
 import time
 from collections import Counter
 from collections.abc import Sequence
@@ -34,8 +35,10 @@ BUDGET_SECONDS = 3.0
 """Of its own processor time: for a slow op fewer cases are judged; what was decided is in the report."""
 PATIENCE = 4.0
 """How many times as long it may take by the clock, on a busy machine or for an op that waits."""
-LEAST_SWEEPS = 3
-"""However few examples are asked for: every shape is to be met."""
+LEAST = 3
+"""However few examples are asked for: every shape and every kind of value is to be met."""
+SHARED = 3
+"""Structures that are drawn together for the price of one example."""
 SPARSE = 24
 """Of a sweep's cases, so many are enough for a property that is not about numbers; other ones each time."""
 SHARE = {(Regime.ORDINARY, False): 0.45, (Regime.SPECIAL, False): 0.25, (Regime.EXTREME, False): 0.2,
@@ -78,6 +81,7 @@ class Search:
         self.moot: set[str] = set()
         self.found: tuple[Property, Case, Verdict] | None = None
         self.found_at = 0.0
+        self.pace = 0.0
         self.values_only = False
 
     def run(self, properties: Sequence[Property]) -> None:
@@ -94,7 +98,10 @@ class Search:
 
     def _round(self, subjects: Subjects, regime: Regime, sweep: bool) -> _Round:
         share = SHARE[regime, sweep]
-        examples = max(LEAST_SWEEPS if sweep else 1, round(self.max_examples * share))
+        if self.inputs is None:
+            examples = max(LEAST, round(self.max_examples * share / (1 if sweep else SHARED)))
+        else:
+            examples = max(1, round(self.max_examples * share))
         return _Round(subjects, regime, sweep, examples, BUDGET_SECONDS * share * max(1.0, self.max_examples / 100))
 
     def _look(self, asked: Sequence[Property], where: _Round) -> None:
@@ -170,8 +177,11 @@ class Search:
             if self.found is not None and time.thread_time() - self.found_at > SHRINK_SECONDS:
                 raise _ShrunkLongEnough
             used = max(time.thread_time() - spent, (time.monotonic() - started) / PATIENCE)
-            if self.found is None and used > where.seconds:
-                return
+            if self.found is None:
+                if used > where.seconds:
+                    return
+                drawn = drawn[:: self._stride(len(drawn), where.seconds - used)]
+            before = time.thread_time()
             for p in [self.found[0]] if self.found is not None else list(asked):
                 try:
                     self._ask(p, _share_of(p, drawn) if where.sweep else drawn)
@@ -180,6 +190,7 @@ class Search:
                         raise
                     asked.remove(p)
                     self.report.reasons[f"{p.name}: a call took longer than {self.watch.seconds:g} seconds"] += 1
+            self.pace = (time.thread_time() - before) / max(1, len(drawn))
             self.watch.pause()
 
         strategy = self._strategy(where)
@@ -199,6 +210,10 @@ class Search:
                 raise
         finally:
             self.watch.pause()
+
+    def _stride(self, count: int, seconds: float) -> int:
+        """Give which part of some cases is affordable, at the pace of the last ones: every one, every second, ..."""
+        return max(1, min(count, math.ceil(count * self.pace / seconds)))
 
     def _ask(self, p: Property, drawn: Sequence[Case]) -> None:
         for case, verdict in p.judge(drawn):

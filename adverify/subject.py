@@ -35,7 +35,7 @@ class MalformedOp(TypeError):
     """The op breaks the protocol in a way that no input matters to."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Subject:
     """A Function with its constructor arguments, as forward and VJP on plain arrays.
 
@@ -87,6 +87,8 @@ class Subject:
                 result = op.forward(*inputs)
         except Exception as error:  # any refusal of the op's is its right
             raise Rejected(f"forward raised {type(error).__name__}: {error}") from error
+        finally:
+            self._stop()
         outputs = result if isinstance(result, tuple) and result else (result,)
         for y in outputs:
             if not isinstance(y, Variable):
@@ -112,11 +114,20 @@ class Subject:
                 op.backward(*inputs, cotangents[0] if len(cotangents) == 1 else tuple(cotangents))
         except Exception as error:  # whatever it is, it is what is wrong with the op
             raise BackwardRaised(error) from error
+        finally:
+            self._stop()
         return tuple(x.grad for x in inputs)
+
+    def __repr__(self) -> str:
+        return f"<Subject {self.name}>"
 
     def _start(self) -> None:
         if self.watch is not None:
             self.watch.reset()
+
+    def _stop(self) -> None:
+        if self.watch is not None:
+            self.watch.pause()
 
     @property
     def location(self) -> str:

@@ -44,9 +44,13 @@ def arrays(
 
 @st.composite
 def cases(
-    draw: st.DrawFn, subjects: Sequence[tuple[Subject, Sampling]], regime: Regime = Regime.ORDINARY, sets: int = 4
+    draw: st.DrawFn,
+    subjects: Sequence[tuple[Subject, Sampling]],
+    regime: Regime = Regime.ORDINARY,
+    structures: int = 2,
+    sets: int = 5,
 ) -> list[Case]:
-    """Draw up to `sets` cases of one structure, the first with one of other shapes as its partner.
+    """Draw up to `sets` cases of each of a few structures, the first with one of other shapes as its partner.
 
     Parameters
     ----------
@@ -54,19 +58,29 @@ def cases(
         A Function with each of its constructor arguments and arities.
     regime : Regime
         The kind of values.
+    structures : int
+        How many combinations of a Subject and shapes there are at most; shrinks to one.
     sets : int
-        How many sets of values share the structure; shrinks to one.
+        How many sets of values share a structure at most; shrinks to one.
     """
-    subject, sampling = subjects[draw(st.integers(0, len(subjects) - 1))]
-    pool = sampling.telling
-    at = draw(st.integers(0, len(pool) - 1))
-    count = draw(st.sampled_from((1, sets, sets, sets)))
-    mixtures = ["all", "all", "scaled"] if sampling.elementwise else ["one", "scaled", "scaled"]
+    chosen = []
+    for _ in range(draw(st.sampled_from((1, *(structures,) * 5)))):
+        subject, sampling = subjects[draw(st.integers(0, len(subjects) - 1))]
+        at = draw(st.integers(0, len(sampling.telling) - 1))
+        chosen.append((subject, sampling, at))
+    count = draw(st.sampled_from((1, *(sets,) * 5)))
+    mixtures = ["all", "all", "scaled"] if all(s.elementwise for _, s, _ in chosen) else ["one", "scaled", "scaled"]
     mode = draw(st.sampled_from(mixtures)) if regime is Regime.EXTREME else "all"
-    drawn = _drawn(draw, [(subject, sampling, pool[at])] * count, regime, mode)
-    relatives = [other for other, s in subjects if other is not subject and s.arity == sampling.arity]
-    relative = relatives[drawn[0].seed % len(relatives)] if relatives and drawn else None
-    return [replace(case, partner=_partner(case, pool, at), relative=relative) for case in drawn[:1]] + drawn[1:]
+    repeated = [(subject, sampling, sampling.telling[at]) for subject, sampling, at in chosen for _ in range(count)]
+    drawn = _drawn(draw, repeated, regime, mode)
+    for subject, sampling, at in chosen:
+        first = next((i for i, c in enumerate(drawn) if c.subject is subject and c.sampling is sampling), None)
+        if first is not None:
+            others = [other for other, s in subjects if other is not subject and s.arity == sampling.arity]
+            relative = others[drawn[0].seed % len(others)] if others else None
+            partner = _partner(drawn[first], sampling.telling, at)
+            drawn[first] = replace(drawn[first], partner=partner, relative=relative)
+    return drawn
 
 
 @st.composite

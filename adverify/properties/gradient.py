@@ -4,18 +4,17 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from functools import cache
 
 import numpy as np
 
-from adverify.agreement import judge
+from adverify.agreement import Findings, judge
 from adverify.case import Case, flat, unflat
 from adverify.domains import Domain, symmetric
 from adverify.evaluation import Evaluator
 from adverify.properties.base import Property
 from adverify.properties.precision import rounds_to_single
 from adverify.question import Finding, Question
-from adverify.shapes import Shapes, elements
+from adverify.shapes import elements
 from adverify.strategies.values import MATRICES, Regime, structured
 from adverify.subject import BackwardRaised, Rejected
 from adverify.verdict import Evidence, Status, Verdict, undecided, violated
@@ -25,6 +24,12 @@ MAX_DIRECTIONS = 48
 
 FEW_DIRECTIONS = 12
 """The same where points must be evaluated one by one."""
+
+LEAST_DIRECTIONS, MOST_NUMBERS = 8, 500_000
+"""Of a large input as few as that, for so many numbers in all."""
+
+MOST_AT_ONCE = 2_000_000
+"""Elements up to which all are looked at, where that takes one direction an input."""
 
 
 class NumericalProperty(Property):
@@ -134,11 +139,19 @@ def question_of(case: Case) -> Question | None:
         return gradients
 
     corner = _is_special(x)
-    ulps = np.array([1.0, 2.0, 3.0])[:, None] * np.spacing(np.abs(x)) * np.sign(x)
-    directions = directions_of(case, x, v, room, corner)
-    return Question(evaluate, x, g, v, directions, room, case.sampling.scale, case.sampling.noise,
-                    _around(evaluate.shapes), x + np.stack([ulps, -ulps]), backward, corner,
-                    case.sampling.memory.is_slow(evaluate.shapes))  # fmt: skip
+    sampling, at_x = case.sampling, flat(case.outputs).astype(float)
+    directions = None if _is_by_element(case, corner) else directions_of(case, x, v, room, corner)
+    return Question(evaluate, x, at_x, g, v, room, directions, sampling.scale, sampling.noise, backward, corner,
+                    sampling.memory.is_slow(evaluate.shapes))  # fmt: skip
+
+
+def _is_by_element(case: Case, corner: bool) -> bool:
+    """Whether all elements of an input can be moved at once, each output showing what one of them does."""
+    sampling, shapes = case.sampling, tuple(a.shape for a in case.arrays)
+    if not sampling.elementwise or len(case.outputs) != 1 or not 0 < elements(shapes) <= MOST_AT_ONCE:
+        return False
+    tied = corner and len(shapes) > 1  # elements of one input never meet in an output, those of several do
+    return not tied and not any(sampling.convention) and case.outputs[0].shape == np.broadcast_shapes(*shapes)
 
 
 def _is_unstable(case: Case) -> bool:
@@ -159,27 +172,6 @@ def _is_small(case: Case, verdict: Verdict) -> bool:
     """Whether single precision could explain an error."""
     largest = max(case.sizes, default=0.0)
     return all(bool((np.abs(e.actual - e.expected)[e.wrong] <= 1e-5 * largest).all()) for e in verdict.evidence)
-
-
-@cache
-def _around(shapes: Shapes) -> np.ndarray:
-    """Leave a point in many ways; square matrices also nearly along their diagonals, where eigenvectors are axes."""
-    rng = np.random.default_rng(0)
-    n = elements(shapes)
-    many = max(24, 2 * n)  # of so many tied elements, each is to be in the middle at some point
-    ranks = np.linspace(1.0, 2.0, n)
-    ways = np.concatenate([
-        [ranks, -ranks, ranks[::-1], -ranks[::-1]], rng.choice([-1.0, 1.0], (many, n)) * rng.uniform(1, 2, (many, n)),
-        rng.choice([-1.0, 1.0], (many, n)) * 10 ** rng.uniform(-2, 0.3, (many, n)),
-    ])  # fmt: skip
-    square = [len(s) >= 2 and s[-1] == s[-2] > 1 for s in shapes]
-    if not any(square):
-        return ways
-    diagonal = flat(tuple(
-        np.broadcast_to(np.eye(s[-1]), s) if is_square else np.ones(s)
-        for s, is_square in zip(shapes, square, strict=True)
-    ))  # fmt: skip
-    return np.concatenate([ways, ways * np.where(diagonal == 1, 1.0, 1e-3)])
 
 
 def _is_special(x: np.ndarray) -> bool:
@@ -207,33 +199,40 @@ def room_of(array: np.ndarray, domain: Domain) -> np.ndarray:
     usual = min(1.0, float(size.max(initial=0.0))) or 1.0
     room = 0.3 * (size if 0.0 in domain.without else np.maximum(size, 0.25 * usual))
     for end in (domain.low, domain.high):
-        distance = np.abs(array - end)
-        room = np.where(distance > 0, np.minimum(room, 0.45 * distance), room)
+        if np.isfinite(end):
+            distance = np.abs(array - end)
+            room = np.where(distance > 0, np.minimum(room, 0.45 * distance), room)
     return np.asarray(np.where(room > 0, room, 0.075))
 
 
 def directions_of(case: Case, x: np.ndarray, v: np.ndarray, room: np.ndarray, corner: bool) -> np.ndarray:
     """Each element by itself, and where kinks are likely also those together that are tied."""
     free = np.arange(x.size)
-    directions = np.diag(room)
-    if any(case.sampling.convention) or any(d.structure in MATRICES for d in case.sampling.domains):
-        directions = _along_symmetric(case, v, directions)
-    mirrored = len(directions) != x.size
-    unstackable = tuple(a.shape for a in case.arrays) in case.sampling.memory.unstackable
-    most = FEW_DIRECTIONS if unstackable else MAX_DIRECTIONS
-    if len(directions) > most:
+    shapes = tuple(a.shape for a in case.arrays)
+    slow = shapes in case.sampling.memory.unstackable
+    most = min(FEW_DIRECTIONS if slow else MAX_DIRECTIONS, max(LEAST_DIRECTIONS, MOST_NUMBERS // max(1, x.size)))
+    mirrored = any(case.sampling.convention) or any(d.structure in MATRICES for d in case.sampling.domains)
+    if mirrored:
+        directions = _along_symmetric(case, v, np.diag(room))
+        mirrored = len(directions) != x.size
+        if len(directions) > most:
+            directions = directions[np.sort(case.rng().choice(len(directions), most // 2, replace=False))]
+    elif x.size > most:
+        chosen = np.sort(case.rng().choice(x.size, most // 2, replace=False))
+        directions = np.zeros((chosen.size, x.size))
+        directions[np.arange(chosen.size), chosen] = room[chosen]
+    else:
+        directions = np.diag(room)
+    if x.size > most and not corner and not mirrored:  # at ties, too many slopes are right along these
         rng = case.rng()
-        chosen = np.sort(rng.choice(len(directions), most // 2, replace=False))
-        owner = np.repeat(np.arange(len(case.arrays)), [a.size for a in case.arrays])
         together = room * rng.choice([-1.0, 1.0], (most // 4, x.size))
+        owner = np.repeat(np.arange(len(case.arrays)), [a.size for a in case.arrays])
         together *= owner == rng.choice(owner, (most // 4, 1))  # of one input, for points are evaluated so together
-        if corner or mirrored:  # at ties, too many slopes are right along these
-            together = together[:0]
-        directions = np.concatenate([directions[chosen], together])
+        directions = np.concatenate([directions, together])
     if not corner or x.size < 2 or mirrored or any(d.structure == "distinct" for d in case.sampling.domains):
         return directions
-    values, group = np.unique(x, return_inverse=True)
-    groups = [free[group == k] for k in range(len(values)) if (group == k).sum() > 1]
+    _, group, count = np.unique(x, return_inverse=True, return_counts=True)
+    groups = [free[group == k] for k in np.flatnonzero(count > 1)[:MAX_DIRECTIONS]]
     ends = np.cumsum([a.size for a in case.arrays])
     groups += [free, *np.split(free, ends[:-1])]
     unique = {tuple(m.tolist()): m for m in groups if m.size > 1 and np.isfinite(v[m]).all()}
@@ -276,47 +275,55 @@ def _is_lopsided(grad: np.ndarray) -> bool:
     return not np.allclose(grad, np.swapaxes(grad, -1, -2), rtol=0, atol=rounding, equal_nan=True)
 
 
-def verdict_of(case: Case, question: Question, findings: Sequence[Finding]) -> Verdict:
+def verdict_of(case: Case, question: Question, findings: Findings) -> Verdict:
     """Sum up the findings along all directions of one case."""
-    decided = [f.status is Status.HOLDS for f in findings]
-    wrong = [i for i, f in enumerate(findings) if f.status is Status.VIOLATED]
-    if wrong:
-        return _accusation(case, question, findings, wrong)
     if not findings:
         return Verdict(Status.HOLDS, decided_inputs=frozenset(range(len(case.arrays))))
-    if sum(decided) * 2 < len(decided):
-        reasons = Counter(f.reason for f in findings if f.status is Status.UNDECIDED)
-        return undecided(reasons.most_common(1)[0][0])
-    moved = question.directions[decided]
+    if findings.all_hold:
+        decided, resolutions = findings.settled, findings.relative
+    else:
+        statuses = [f.status for f in findings]
+        wrong = [i for i, s in enumerate(statuses) if s is Status.VIOLATED]
+        if wrong:
+            return _accusation(case, question, findings, wrong)
+        decided = np.array([s is Status.HOLDS for s in statuses])
+        if decided.sum() * 2 < len(findings):
+            reasons = Counter(f.reason for f in findings if f.status is Status.UNDECIDED)
+            return undecided(reasons.most_common(1)[0][0])
+        resolutions = np.array([f.resolution for f in findings])[decided]
+    moved = question.moved(np.flatnonzero(decided))
     owner = np.repeat(np.arange(len(case.arrays)), [a.size for a in case.arrays])
-    inputs = frozenset(owner[(moved != 0).any(axis=0)].tolist()) | {i for i, a in enumerate(case.arrays) if not a.size}
-    resolution = float(np.median([f.resolution for f in findings if f.status is Status.HOLDS]))
+    inputs = frozenset(owner[moved].tolist()) | {i for i, a in enumerate(case.arrays) if not a.size}
+    resolution = float(np.sort(resolutions)[len(resolutions) // 2])
     return Verdict(Status.HOLDS, decided_inputs=inputs, resolution=resolution)
 
 
 def _accusation(case: Case, question: Question, findings: Sequence[Finding], wrong: Sequence[int]) -> Verdict:
     expected, bar = np.full(question.x.size, np.nan), np.full(question.x.size, np.inf)
     flagged = np.zeros(question.x.size, bool)
-    for i, (direction, finding) in enumerate(zip(question.directions, findings, strict=True)):
+    alone: dict[int, int] = {}
+    for i in wrong if question.elementwise else range(len(findings)):
+        direction, finding = question.direction(i), findings[i]
         moved = np.flatnonzero(direction)
         if moved.size == 1:
             j = int(moved[0])
             expected[j], bar[j] = finding.expected / direction[j], finding.error / abs(direction[j])
             flagged[j] = i in wrong
+            alone[i] = j
     if flagged.any():
         evidence = _per_input(case, question, expected, bar, flagged)
-        first = next(i for i in wrong if np.count_nonzero(question.directions[i]) == 1)
-        j, worst = int(np.flatnonzero(question.directions[first])[0]), findings[first]
-        low, high = sorted(v / question.directions[first, j] for v in (worst.low, worst.high))
+        first = next(i for i in wrong if i in alone)
+        j, worst, step = alone[first], findings[first], question.direction(first)[alone[first]]
+        low, high = sorted(v / step for v in (worst.low, worst.high))
         narrow = worst.high - worst.low <= max(0.01 * abs(worst.expected), worst.error)
         between = "" if narrow else f", where any slope from {low:.6g} to {high:.6g} would be right"
         actual, right = _apart(question.v[j], expected[j]), _apart(expected[j], question.v[j])
         return violated(f"{_element(case, j)} is {actual} and should be {right}{between}", *evidence)
     worst = findings[wrong[0]]
-    direction = question.directions[wrong[0]]
-    step = float(np.abs(direction).max())
-    claimed = float(np.where(direction == 0, 0.0, direction * question.v).sum()) / step
-    right, actual = _apart(worst.expected / step, claimed), _apart(claimed, worst.expected / step)
+    direction = question.direction(wrong[0])
+    size = float(np.abs(direction).max())
+    claimed = float(np.where(direction == 0, 0.0, direction * question.v).sum()) / size
+    right, actual = _apart(worst.expected / size, claimed), _apart(claimed, worst.expected / size)
     together = ", ".join(_element(case, int(j)).replace(".grad", "") for j in np.flatnonzero(direction)[:4])
     more = ", ..." if np.count_nonzero(direction) > 4 else ""
     return violated(
