@@ -116,7 +116,7 @@ class Expression:
     >>> x = variable([0.0, 1.0], requires_grad=True)
     >>> expression = Expression.trace(Multiply()(x, Sin()(x)))
     >>> expression.ops
-    Counter({'Multiply': 1, 'Sin': 1})
+    Counter({'Sin': 1, 'Multiply': 1})
     >>> expression.shared
     1
     >>> expression.gradients()[0].round(3)

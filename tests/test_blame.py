@@ -168,7 +168,7 @@ def test_right_graphs_are_not_accused():
 def mutants():
     """Of the corpora that are there, those whose gradient is wrong, or goes wrong in a graph, at ordinary inputs."""
     others = [op for _, op in corpora.ops("mutants", ["own"]) if op.violates in ("gradient", "accumulation", "purity")]
-    return [op for _, op in corpora.ops("mutants", ["shared"])] + others[::4]
+    return [op for _, op in corpora.ops("mutants", ["shared"])] + others[::8]
 
 
 def test_mutants_among_built_in_ops_are_blamed_by_name():
