@@ -7,8 +7,8 @@ if TYPE_CHECKING:
     from adverify import ops as ops
     from adverify import strategies as strategies
     from adverify import testing as testing
-    from adverify.check import check_case, check_function
     from adverify.callables import check_expression
+    from adverify.check import check_case, check_function
     from adverify.domains import Domain
     from adverify.engine import Function, Tensor, Variable, tensor, variable
     from adverify.report import Diagnosis, Failure, InvalidFunction, Report, Undecided, VerificationError
