@@ -10,7 +10,7 @@ cd "$work"
 venv/bin/pip install --quiet --upgrade pip
 venv/bin/pip install --quiet "$here/../.." -e . --group test
 
-venv/bin/adverify check signals.ops
+venv/bin/adverify check
 venv/bin/pytest
 
 sed -i.right 's/\[\.\.\., :-1\] -= grad/[..., :-1] += grad/' src/signals/ops.py
@@ -28,6 +28,6 @@ fails_with() { # CODE MESSAGE COMMAND...
     fi
 }
 message="Difference: wrong gradient: x.grad[0] is 1 and should be -1"
-fails_with 1 "$message" venv/bin/adverify check signals.ops -k Difference
+fails_with 1 "$message" venv/bin/adverify check -k Difference
 fails_with 1 "$message" venv/bin/pytest -k Difference
 echo "with a sign flipped, both say: $message"

@@ -1,17 +1,10 @@
-"""Gradients, one test an op; and what an op computes, which adverify does not know."""
+"""What the ops compute, which adverify does not know; that their gradients are right is asked in pyproject.toml."""
 
 import numpy as np
 import pytest
 from signals import ops
 
-from adverify import check_function, variable
-from adverify.discovery import functions_in
-
-
-@pytest.mark.parametrize("op", functions_in(ops))
-def test_gradient(op):
-    """Whatever is in the module is verified."""
-    check_function(op)
+from adverify import variable
 
 
 def test_a_hundredfold_power_is_twenty_decibels():
