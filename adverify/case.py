@@ -90,6 +90,9 @@ class Case:
 
     def __str__(self) -> str:
         """Python that runs, once the op's class is imported."""
+        example = getattr(self.subject.kind, "example", None)
+        if example is not None:
+            return str(example(self))
         lines = [f"{n} = variable({literal(a)})" for n, a in zip(self.names, self.arrays, strict=True)]
         inputs = ", ".join(self.names)
         op = self.subject.name if self.subject.name.endswith(")") else f"{self.subject.name}()"

@@ -15,6 +15,7 @@ import numpy as np
 from hypothesis import strategies as st
 
 from adverify.case import Case
+from adverify.diagnosis import diagnose
 from adverify.domains import Domain
 from adverify.inference import infer
 from adverify.isolation import OutOfTime, Watch, isolated
@@ -24,7 +25,16 @@ from adverify.report import Failure, InvalidFunction, Report, Undecided, Verific
 from adverify.sampling import Sampling
 from adverify.search import Search
 from adverify.signatures import Signature
-from adverify.subject import Arrays, MalformedOp, Subject, arities, check_backward_takes, subject_of, takes_any_number
+from adverify.subject import (
+    Arrays,
+    MalformedOp,
+    Subject,
+    arities,
+    check_backward_takes,
+    location_of,
+    subject_of,
+    takes_any_number,
+)
 from adverify.verdict import Status, Verdict
 
 MAX_ARGUMENTS = 20
@@ -94,7 +104,26 @@ def check_function(
     True
     """
     __tracebackhide__ = True
-    excluded = _known(exclude)
+    excluded = known(exclude)
+    asked = [p for p in all_properties() if p.name not in excluded]
+    report, failed = verify(op, asked, arguments, signature, domain, inputs, max_examples, seed, time_limit)
+    if not report.ok:
+        raise failed(report)
+    return report
+
+
+def verify(
+    op: Any,
+    properties: Sequence[Property],
+    arguments: Mapping[str, Any] | None,
+    signature: str | None,
+    domain: Domain | Sequence[Domain] | None,
+    inputs: Any,
+    max_examples: int | None,
+    seed: int | None,
+    time_limit: float,
+) -> tuple[Report, type[VerificationError]]:
+    """Look for a violation of some properties; give the report, and what is to be raised if it is not ok."""
     if max_examples is None:
         max_examples = hypothesis.settings().max_examples
     if max_examples < 1:
@@ -105,7 +134,7 @@ def check_function(
         try:
             subjects = _subjects(op, arguments, signature, domain, inputs, report, watch)
             search = Search(subjects, report, inputs, max_examples, seed, watch)
-            search.run([p for p in all_properties() if p.name not in excluded])
+            search.run(properties)
         except MalformedOp as error:
             report.obstacle = str(error)
             failed: type[VerificationError] = InvalidFunction
@@ -116,12 +145,11 @@ def check_function(
             report.obstacle = f"a call took longer than {time_limit:g} seconds; time_limit=... allows more"
             failed = Undecided
         else:
-            report.obstacle = "" if report.failures or "gradient" in excluded else search.obstacle()
+            is_silent = report.failures or "gradient" not in {p.name for p in properties}
+            report.obstacle = "" if is_silent else search.obstacle()
             failed = VerificationError if report.failures else Undecided
     report.seconds = time.perf_counter() - started
-    if not report.ok:
-        raise failed(report)
-    return report
+    return report, failed
 
 
 def check_case(
@@ -177,7 +205,7 @@ def check_case(
     True
     """
     __tracebackhide__ = True
-    (name,) = _known([property])
+    (name,) = known([property])
     asked = next(p for p in all_properties() if p.name == name)
     arrays = tuple(np.array(a, dtype=float) for a in inputs)
     report = _report(op)
@@ -207,6 +235,31 @@ def check_case(
     return report
 
 
+def survey(op: Any, *, time_limit: float = 5.0) -> Report:
+    """Find which inputs suit an op, as `check_function` does first, and check nothing.
+
+    Returns
+    -------
+    Report
+        Its `inferred` says what was found, or its `obstacle` why nothing was.
+
+    Examples
+    --------
+    >>> from adverify.ops import Log
+    >>> survey(Log).inferred
+    ['1 input of 0-d; 1-d; 2-d; 3-d; 4-d, such as (2, 3); values: positive']
+    """
+    report = _report(op)
+    with isolated(), Watch(time_limit) as watch:
+        try:
+            _subjects(op, None, None, None, None, report, watch)
+        except (MalformedOp, NothingFits) as error:
+            report.obstacle = str(error)
+        except OutOfTime:
+            report.obstacle = f"a call took longer than {time_limit:g} seconds; time_limit=... allows more"
+    return report
+
+
 def _asked_at(
     op: Any,
     arrays: Arrays,
@@ -231,8 +284,10 @@ def _asked_at(
 def _note(report: Report, asked: Property, case: Case, verdict: Verdict) -> None:
     """Enter one verdict in a report."""
     report.verdicts[asked.name] = Counter([verdict.status.value])
+    report.coverage.add(case.arrays)
     if verdict.status is Status.VIOLATED:
-        report.failures.append(Failure(asked.name, asked.rule, case, verdict))
+        failure = Failure(asked.name, asked.rule, case, verdict)
+        report.failures.append(dataclasses.replace(failure, diagnoses=diagnose(failure)))
     elif verdict.status is Status.UNDECIDED:
         report.undecided = 1
         report.reasons[verdict.reason] += 1
@@ -244,10 +299,11 @@ def _note(report: Report, asked: Property, case: Case, verdict: Verdict) -> None
 def _report(op: Any) -> Report:
     """Begin a report on an op."""
     kind = op if isinstance(op, type) else type(op)
-    return Report(kind.__name__, target=f"{kind.__module__}:{kind.__qualname__}")
+    return Report(kind.__name__, location=location_of(kind), target=f"{kind.__module__}:{kind.__qualname__}")
 
 
-def _known(exclude: Iterable[str]) -> set[str]:
+def known(exclude: Iterable[str]) -> set[str]:
+    """Check the names of properties; raises ValueError for one that does not exist."""
     names = {exclude} if isinstance(exclude, str) else set(exclude)
     known = {p.name for p in all_properties()}
     if names - known:
@@ -266,12 +322,11 @@ def _subjects(
 ) -> list[tuple[Subject, Sampling]]:
     """Make a Subject for each choice of constructor arguments and number of inputs, with what was found to suit it."""
     found, refusals = [], []
-    for chosen in _choices(op, arguments):
+    for chosen in choices(op, arguments):
         subject = dataclasses.replace(subject_of(op, chosen), watch=watch)
         made = subject.make()  # hints may depend on the constructor's arguments
         hinted = signature or getattr(made, "signature", None)
         parsed = Signature.parse(hinted) if hinted else None
-        report.location = report.location or subject.location
         fitting: list[tuple[Subject, Sampling]] = []
         for arity in _arities(subject, parsed, inputs):
             domains = _domains(domain or getattr(made, "domain", None), arity)
@@ -296,8 +351,15 @@ def _subjects(
     return found
 
 
-def _choices(op: Any, arguments: Mapping[str, Any] | None) -> list[dict[str, Any]]:
-    """Give the constructor arguments to try: all, or as many as it takes to bring any two values together."""
+def choices(op: Any, arguments: Mapping[str, Any] | None = None) -> list[dict[str, Any]]:
+    """Give the constructor arguments to try: all, or as many as it takes to bring any two values together.
+
+    Parameters
+    ----------
+    op : type or Function
+    arguments : mapping of str to sequence or strategy, optional
+        Default: the class's `arguments`.
+    """
     if not isinstance(op, type) or (arguments is None and not getattr(op, "arguments", None)):
         return [{}]
     given = getattr(op, "arguments", {}) if arguments is None else arguments

@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import multiprocessing
-import os
-import time
-from concurrent.futures import ProcessPoolExecutor
 from typing import Any
 
 import adverify.ops
@@ -13,6 +9,7 @@ from adverify.check import check_function
 from adverify.discovery import functions_in
 from adverify.engine import Function, Variable, variable
 from adverify.report import VerificationError
+from adverify.runner import Lost, Processes
 
 EXAMPLES = 10
 
@@ -30,12 +27,11 @@ class WrongDotProduct(Function):
 
 def verified(op: type[Function]) -> tuple[bool, str]:
     """Give whether an op is verified, with a few examples, and a line that says so."""
-    start = time.perf_counter()
     try:
-        ok, line = True, check_function(op, max_examples=EXAMPLES, seed=0).headline
+        report = check_function(op, max_examples=EXAMPLES, seed=0)
     except VerificationError as error:
-        ok, line = False, str(error)
-    return ok, f"{line} ({time.perf_counter() - start:.1f} s)"
+        report = error.report
+    return report.ok, f"{report.headline if report.ok else report} ({report.seconds:.1f} s)"
 
 
 def main() -> int:
@@ -43,10 +39,9 @@ def main() -> int:
     unexpected = 0
     ops = list(functions_in(adverify.ops))
     print(f"Verifying the {len(ops)} built-in ops, {EXAMPLES} examples each, on all cores:\n", flush=True)
-    # Each worker has a core of its own: threads of BLAS would only get in the others' way.
-    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
-    with ProcessPoolExecutor(mp_context=multiprocessing.get_context("spawn")) as pool:
-        for ok, line in pool.map(verified, ops):
+    with Processes() as processes:
+        for op, said in processes.run(verified, ops):
+            ok, line = (False, f"{op.__name__}: crashed: {said}") if isinstance(said, Lost) else said
             unexpected += not ok
             print(line, flush=True)
     print("\nAnd an op that is wrong:\n", flush=True)

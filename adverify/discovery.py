@@ -6,6 +6,7 @@ import importlib
 import inspect
 import pkgutil
 from collections.abc import Iterator
+from pathlib import Path
 from types import ModuleType
 
 from adverify.engine import Function
@@ -30,9 +31,20 @@ def functions_in(module: ModuleType) -> Iterator[type[Function]]:
                 yield value
 
 
-def _below(module: ModuleType) -> list[str]:
-    path = getattr(module, "__path__", None)
-    return [] if path is None else sorted(m.name for m in pkgutil.walk_packages(path, f"{module.__name__}."))
+def _below(package: ModuleType) -> list[str]:
+    """Name the modules of a package, of packages in it, and of folders without an ``__init__.py``; not programs."""
+    places = [Path(place) for place in getattr(package, "__path__", ())]
+    here = {m.name for m in pkgutil.iter_modules([str(p) for p in places])}
+    here |= {folder.name for place in places for folder in place.iterdir() if _is_namespace(folder)}
+    names = []
+    for name in sorted(here - {"__main__"}):
+        found = f"{package.__name__}.{name}"
+        names += [found, *_below(importlib.import_module(found))]
+    return names
+
+
+def _is_namespace(path: Path) -> bool:
+    return path.name.isidentifier() and not (path / "__init__.py").exists() and any(path.glob("**/*.py"))
 
 
 def _is_op(value: object) -> bool:

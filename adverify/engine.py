@@ -7,7 +7,7 @@ walks the recorded graph once, from the output to the leaves.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from types import MethodType
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -85,27 +85,54 @@ class Variable:
             self.grad = self.grad + seed
             return
         consumers = _count_consumers(self)
-        held = {v: v._grad for v in consumers}
+        held = {v: v._grad for v in consumers if v._grad is not None}
         for v in consumers:
             v._grad, v._waits = None, True
         self._grad, ready = seed, [self]
         try:
             while ready:
                 v = ready.pop()
-                g, v._waits = v._grad, False
-                if g is not None and v.back is not None:
-                    v.back(g)
-                for x in _inputs(v):
-                    if x in held:
-                        _check_gradient(x, v)
-                        consumers[x] -= 1
-                        if not consumers[x]:
-                            ready.append(x)
-                before = held.pop(v)
-                v._grad = _total(before, g, v) if v.requires_grad else None
+                g, back, v._waits = v._grad, v.back, False
+                if back is not None:
+                    if g is not None:
+                        back(g)
+                    for x in getattr(back, "inputs", ()):
+                        if x in consumers:
+                            if x._grad is not None and not _fits(x._grad, x.data):
+                                raise _unfit(x, back)
+                            consumers[x] -= 1
+                            if not consumers[x]:
+                                ready.append(x)
+                v._grad = _total(held.pop(v, None), g, v) if v.requires_grad else None
+                del consumers[v]
         finally:  # an op that raises leaves every gradient not yet complete as it was
-            for v, before in held.items():
-                v._grad, v._waits = before, False
+            for v in consumers:
+                v._grad, v._waits = held.get(v), False
+
+    @property
+    def needs_grad(self) -> bool:
+        """Whether anyone will read `grad`: not that of a constant in a pass, which an op need not compute."""
+        return self.requires_grad or self.back is not None or not self._waits
+
+    def accumulate(self, share: Any) -> None:
+        """Add `share` to `grad`, as ``self.grad += share`` does, but without a copy where it is the first.
+
+        For an array that the caller has just made and will not use again: it may be kept, and added to.
+
+        Examples
+        --------
+        >>> x = variable([1.0, 2.0])
+        >>> x.accumulate(3 * x.data)
+        >>> x.accumulate(x.data.copy())
+        >>> x.grad
+        array([4., 8.])
+        """
+        if self._grad is not None:
+            self._grad += share
+        elif getattr(share, "dtype", None) is self.data.dtype and share.shape == self.data.shape:
+            self._grad = share
+        else:
+            self.grad += share
 
     def __repr__(self) -> str:
         body = np.array2string(np.asarray(self.data), separator=", ", prefix="variable(")
@@ -115,6 +142,8 @@ class Variable:
 def _read_grad(self: Variable) -> Any:
     if self._grad is None:
         self._grad = np.zeros(self.data.shape, self.data.dtype)
+    elif isinstance(self._grad, np.generic):  # what NumPy makes of sums of 0-d arrays; indexing could not assign to it
+        self._grad = np.asarray(self._grad)
     return self._grad
 
 
@@ -152,10 +181,10 @@ class Function:
 
     def __call__(self, *variables: Any) -> Any:
         """Apply the op; numbers and arrays among `variables` become constants of the graph."""
-        inputs = tuple(v if v is None or isinstance(v, Variable) else variable(v) for v in variables)
+        inputs = tuple([v if isinstance(v, Variable) or v is None else variable(v) for v in variables])
         result = self.forward(*inputs)
         if isinstance(result, Variable):
-            if result.back is not None or any(result is x for x in inputs):
+            if result.back is not None or id(result) in map(id, inputs):
                 result = Variable(result.data)
             result.back = Node(self, inputs)
             return result
@@ -241,19 +270,15 @@ def tensor(data: Any) -> Variable:
     return variable(data, requires_grad=True)
 
 
-def _inputs(v: Variable) -> Iterator[Variable]:
-    return (x for x in getattr(v.back, "inputs", ()) if x is not None)
-
-
 def _count_consumers(root: Variable) -> dict[Variable, int]:
     """How many times each Variable below `root` is an input, in the part of the graph that no pass is visiting."""
     consumers = {root: 0}
     stack = [root]
     while stack:
-        for x in _inputs(stack.pop()):
+        for x in getattr(stack.pop().back, "inputs", ()):
             if x in consumers:
                 consumers[x] += 1
-            elif not x._waits:
+            elif x is not None and not x._waits:
                 consumers[x] = 1
                 stack.append(x)
     return consumers
@@ -268,11 +293,15 @@ def _cotangent(grad: Any, data: np.ndarray) -> np.ndarray:
     raise ValueError(f"backward got a cotangent of shape {array.shape} for a Variable of shape {data.shape}")
 
 
-def _check_gradient(x: Variable, output: Variable) -> None:
-    if x._grad is not None and not isinstance(x, _Outputs) and np.shape(x._grad) != x.data.shape:
-        name = type(getattr(output.back, "function", output.back)).__name__
-        raise ValueError(f"{name}.backward left a gradient of shape {np.shape(x._grad)} on an input of shape "
-                         f"{x.data.shape}; sum it over the axes that were broadcast")  # fmt: skip
+def _fits(grad: Any, data: Any) -> bool:
+    """Whether shapes are equal; a number has none, and neither has the tuple of several outputs."""
+    return getattr(grad, "shape", ()) == getattr(data, "shape", ())
+
+
+def _unfit(x: Variable, back: Any) -> ValueError:
+    name = type(getattr(back, "function", back)).__name__
+    return ValueError(f"{name}.backward left a gradient of shape {np.shape(x._grad)} on an input of shape "
+                      f"{x.data.shape}; sum it over the axes that were broadcast")  # fmt: skip
 
 
 def _total(before: Any, g: Any, v: Variable) -> Any:

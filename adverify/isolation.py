@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import faulthandler
 import io
 import random
 import signal
@@ -13,6 +14,12 @@ import warnings
 from collections.abc import Iterator
 
 import numpy as np
+
+GRACE = 3
+"""How many times its limit a call may take if no exception interrupts it, in a process that may be given up."""
+
+last_words: int | None = None
+"""Where the process writes its stack before it ends itself because of such a call; None if it must not end."""
 
 
 class OutOfTime(BaseException):
@@ -56,6 +63,7 @@ class Watch:
     def __enter__(self) -> Watch:
         if self._by_signal:
             self._previous = signal.signal(signal.SIGUSR1, self._interrupt)
+        self._put_off_the_end()
         self._thread = threading.Thread(target=self._look, name="adverify-watch", daemon=True)
         self._thread.start()
         return self
@@ -64,6 +72,8 @@ class Watch:
         self._since = None
         self._done.set()
         self._thread.join()
+        if last_words is not None:
+            faulthandler.cancel_dump_traceback_later()
         if self._by_signal:
             signal.signal(signal.SIGUSR1, self._previous)
 
@@ -80,14 +90,18 @@ class Watch:
             self._since = None
             raise OutOfTime(f"a call took longer than {self.seconds:g} seconds")
 
+    def _put_off_the_end(self) -> None:
+        if last_words is not None:
+            faulthandler.dump_traceback_later(GRACE * self.seconds, exit=True, file=last_words)
+
     def _look(self) -> None:
         while not self._done.wait(min(0.2, self.seconds / 4)):
             since = self._since
-            if since is not None and time.monotonic() - since > self.seconds:
-                if self._by_signal:
-                    signal.pthread_kill(self._target, signal.SIGUSR1)
-                else:
-                    self._since = None
-                    ctypes.pythonapi.PyThreadState_SetAsyncExc(
-                        ctypes.c_ulong(self._target), ctypes.py_object(OutOfTime)
-                    )
+            late = since is not None and time.monotonic() - since > self.seconds
+            if not late:  # nor is it put off by a call that lets no other thread run
+                self._put_off_the_end()
+            elif self._by_signal:
+                signal.pthread_kill(self._target, signal.SIGUSR1)
+            else:
+                self._since = None
+                ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(self._target), ctypes.py_object(OutOfTime))

@@ -8,11 +8,19 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from adverify.case import Case
+from adverify.case import Case, flat
+from adverify.regression import call, script
+from adverify.subject import Arrays
 from adverify.verdict import Evidence, Verdict
 
 SHOWN = 8
 """Rows and columns of an array that are shown; of a larger one, those around the first wrong element."""
+FEW = 256
+"""So many elements are counted one by one faster than all at once."""
+
+
+LONGEST = 4000
+"""Characters of one example, or of one message of an exception, that are shown."""
 
 
 @dataclass(frozen=True)
@@ -56,13 +64,44 @@ class Failure:
     diagnoses: tuple[Diagnosis, ...] = ()
 
     def __str__(self) -> str:
-        lines = [f"{self.property}: {self.rule}", f"    {self.verdict.reason}", "", "Falsifying example:"]
-        lines += textwrap.indent(str(self.case), "    ").splitlines()
+        lines = [f"{self.property}: {self.rule}", f"    {shortened(self.verdict.reason)}"]
+        lines += [f"    diagnosis: {shortened(d.text)}" for d in self.diagnoses]
+        lines += ["", "Falsifying example:", *textwrap.indent(shortened(script(self)), "    ").splitlines()]
         for evidence in self.verdict.evidence:
             lines += ["", *_side_by_side(evidence)]
         if self.verdict.exception is not None:
-            lines += ["", *_raised(self.verdict.exception)]
-        return "\n".join(lines)
+            lines += ["", *raised(self.verdict.exception)]
+        lines += ["", "To ask this again:", *textwrap.indent(shortened(call(self)), "    ").splitlines()]
+        return _plain(lines)
+
+
+@dataclass(eq=False)
+class Coverage:
+    """What the inputs were at which gradients were judged.
+
+    Attributes
+    ----------
+    shapes : Counter
+        The shapes of a case's inputs, with how often.
+    magnitudes : Counter
+        For each element the power of ten at or below its magnitude, with how often; -inf for zeros, inf for others
+        that have none.
+    """
+
+    shapes: Counter[tuple[tuple[int, ...], ...]] = field(default_factory=Counter)
+    magnitudes: Counter[float] = field(default_factory=Counter)
+
+    def add(self, arrays: Arrays) -> None:
+        """Count the inputs of a case."""
+        self.shapes[tuple(a.shape for a in arrays)] += 1
+        with np.errstate(divide="ignore", invalid="ignore"):
+            decades = np.floor(np.log10(np.abs(flat(arrays))))
+        decades[np.isnan(decades)] = np.inf
+        if decades.size <= FEW:
+            self.magnitudes.update(decades.tolist())
+        else:
+            values, counts = np.unique(decades, return_counts=True)
+            self.magnitudes.update(dict(zip(values.tolist(), counts.tolist(), strict=True)))
 
 
 @dataclass(eq=False)
@@ -83,6 +122,8 @@ class Report:
         Why, with how often.
     verdicts : dict of str to Counter
         Per property, how often it held, was undecided or violated.
+    coverage : Coverage
+        Which shapes and magnitudes the inputs had.
     failures : list of Failure
         The most telling first.
     resolution : float
@@ -101,6 +142,7 @@ class Report:
     undecided: int = 0
     reasons: Counter[str] = field(default_factory=Counter)
     verdicts: dict[str, Counter[str]] = field(default_factory=dict)
+    coverage: Coverage = field(default_factory=Coverage)
     failures: list[Failure] = field(default_factory=list)
     resolution: float = 0.0
     obstacle: str = ""
@@ -121,9 +163,12 @@ class Report:
         if self.undecided:
             why = "; ".join(f"{n} x {reason}" for reason, n in self.reasons.most_common(3))
             lines.append(f"    undecided: {why}")
-        for failure in self.failures:
-            lines += ["", str(failure)]
-        return "\n".join(lines)
+        return _plain([*lines, *(line for failure in self.failures for line in ("", str(failure)))])
+
+    def _repr_html_(self) -> str:
+        from adverify.notebook import html_of
+
+        return html_of(self)
 
     @property
     def headline(self) -> str:
@@ -133,7 +178,7 @@ class Report:
             others = [f.property for f in self.failures[1:]]
             also = f" (also: {', '.join(others)})" if others else ""
             kind = "wrong gradient" if first.property in _WRONG else f"breaks {first.property!r}"
-            return f"{self.name}: {kind}: {first.verdict.reason}{also}"
+            return f"{self.name}: {kind}: {shortened(first.verdict.reason)}{also}"
         if self.obstacle:
             return f"{self.name}: not verified: {self.obstacle}"
         bar = f", typically to {self.resolution:.0e}" if self.resolution else ""
@@ -199,9 +244,27 @@ def _cells(values: np.ndarray, rows: int, wrong: np.ndarray | None = None) -> li
     return lines if len(lines) <= 2 * SHOWN else [*lines[: 2 * SHOWN], f"... {len(lines) - 2 * SHOWN} more rows"]
 
 
-def _raised(error: BaseException) -> list[str]:
+def raised(error: BaseException) -> list[str]:
+    """Say what was raised, and where."""
     trace = error.__traceback__
     while trace is not None and trace.tb_next is not None:
         trace = trace.tb_next
     where = f" at {trace.tb_frame.f_code.co_filename}:{trace.tb_lineno}" if trace is not None else ""
-    return [f"raised{where}", f"    {type(error).__name__}: {error}"]
+    return [f"raised{where}", f"    {type(error).__name__}: {shortened(str(error))}"]
+
+
+def _plain(parts: list[str]) -> str:
+    """Join texts into lines that can be printed anywhere."""
+    return "\n".join(printable(line) for part in parts for line in part.split("\n"))
+
+
+def printable(text: str) -> str:
+    """Write out what a terminal would obey in place of showing it."""
+    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
+
+
+def shortened(text: str, most: int = LONGEST) -> str:
+    """Leave out the middle of a text that nobody would read."""
+    if len(text) <= most:
+        return text
+    return f"{text[: most // 2]} ... ({len(text) - most} characters left out) ... {text[-most // 2 :]}"

@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from hypothesis.control import _current_build_context
 
 from adverify.case import Case
+from adverify.diagnosis import diagnose
 from adverify.isolation import OutOfTime, Watch
 from adverify.properties import Property, dependents
 from adverify.report import Failure, Report
@@ -111,7 +112,8 @@ class Search:
             if self.found is None:
                 break
             p, case, verdict = self._simpler(*self._telling(remaining, where), where)
-            self.report.failures.append(Failure(p.name, p.rule, case, verdict))
+            failure = Failure(p.name, p.rule, case, verdict)
+            self.report.failures.append(dataclasses.replace(failure, diagnoses=diagnose(failure)))
             self.moot |= dependents(p.name)
 
     def _look_again(self, asked: Sequence[Property]) -> None:
@@ -229,6 +231,7 @@ class Search:
         self.report.verdicts.setdefault(p.name, Counter())[verdict.status.value] += 1
         if not p.judges_gradients:
             return
+        self.report.coverage.add(case.arrays)
         asked = id(case.sampling)
         if verdict.status is Status.HOLDS:
             self.report.cases += 1

@@ -129,13 +129,13 @@ class Subject:
         if self.watch is not None:
             self.watch.pause()
 
-    @property
-    def location(self) -> str:
-        """Where the class is defined, ``file:line``; empty if Python does not know."""
-        try:
-            return f"{inspect.getsourcefile(self.kind)}:{inspect.getsourcelines(self.kind)[1]}"
-        except (OSError, TypeError):
-            return ""
+
+def location_of(kind: type) -> str:
+    """Say where a class is defined, ``file:line``; empty if Python does not know."""
+    try:
+        return f"{inspect.getsourcefile(kind)}:{inspect.getsourcelines(kind)[1]}"
+    except (OSError, TypeError):
+        return ""
 
 
 def data_of(outputs: Sequence[Variable]) -> Arrays:
@@ -161,8 +161,8 @@ def subject_of(op: Any, arguments: Mapping[str, Any]) -> Subject:
             made = op(**arguments)
         except TypeError as error:
             raise MalformedOp(
-                f"{name} could not be made: {error}. Give its constructor arguments, "
-                f"`check_function({op.__name__}, arguments={{...}})`, or an instance: "
+                f"{name} could not be made: {error}. Give its constructor arguments, as the class's "
+                f"`arguments = {{...}}` or as `check_function({op.__name__}, arguments={{...}})`; or an instance, "
                 f"`check_function({op.__name__}(...))`"
             ) from error
         return Subject(_copier(made), name if arguments else op.__name__, op, arguments=dict(arguments))
@@ -176,7 +176,7 @@ def _copier(op: Function) -> Callable[[], Function]:
     """Give a function that makes instances in the state of `op` now; copies, for a constructor may draw at random."""
     kept = copy.deepcopy(op)
     state = getattr(kept, "__dict__", None)
-    if state is None or not all(_is_immutable(v) or _is_plain_array(v) for v in state.values()):
+    if state is None or not all(is_immutable(v) or _is_plain_array(v) for v in state.values()):
         return lambda: copy.deepcopy(kept)
     arrays = {name: v for name, v in state.items() if isinstance(v, np.ndarray)}
 
@@ -193,9 +193,10 @@ def _is_plain_array(value: Any) -> bool:
     return type(value) is np.ndarray and value.dtype != object and value.base is None
 
 
-def _is_immutable(value: Any) -> bool:
+def is_immutable(value: Any) -> bool:
+    """Whether a value that an instance holds can neither change nor be unlike itself when it is copied."""
     if isinstance(value, tuple):
-        return all(_is_immutable(v) for v in value)
+        return all(is_immutable(v) for v in value)
     return value is None or isinstance(value, bool | int | float | str | bytes | np.generic | type)
 
 

@@ -1,13 +1,15 @@
 """The engine: exact, linear, iterative, and without anything kept alive."""
 
 import gc
+import sys
 import threading
+import tracemalloc
 import weakref
 
 import numpy as np
 import pytest
 
-from adverify import Function, Tensor, Variable, tensor, variable
+from adverify import Function, Tensor, Variable, ops, tensor, variable
 from adverify.ops.broadcasting import unbroadcast
 
 
@@ -306,3 +308,109 @@ def test_a_gradient_of_the_wrong_shape_is_refused_where_it_is_made():
 def test_what_is_not_a_real_number_is_refused(data):
     with pytest.raises(TypeError, match="a Variable holds real numbers"):
         variable(data)
+
+
+def test_a_pass_tells_an_op_which_inputs_need_their_gradient():
+    class Asked(Multiply):
+        def backward(self, x, y, grad):
+            asked.append((x.needs_grad, y.needs_grad))
+            super().backward(x, y, grad)
+
+    asked = []
+    x, constant = tensor([1.0, 2.0]), variable([3.0, 4.0])
+    inner = Asked()(x, constant)
+    Asked()(inner, [5.0, 6.0]).backward()
+    assert asked == [(True, False), (True, False)]
+    assert constant.needs_grad  # outside of a pass, as when backward is called by hand, every gradient is wanted
+    assert x.grad.tolist() == [15, 24]
+
+
+def test_accumulate_keeps_what_it_is_given_first_and_adds_to_it():
+    x, first = tensor([1.0, 2.0]), np.array([3.0, 4.0])
+    x.accumulate(first)
+    assert x.grad is first
+    x.accumulate(np.array([1.0, 1.0]))
+    assert x.grad.tolist() == [4, 5]
+
+
+@pytest.mark.parametrize("share", [2.0, np.float64(2), np.array(2.0), np.array([2.0, 2.0])])
+def test_accumulate_leaves_shape_and_dtype_to_the_data(share):
+    x = variable(np.float32([1, 2]))
+    x.accumulate(share)
+    assert x.grad.dtype == np.float32
+    assert x.grad.tolist() == [2, 2]
+
+
+def test_the_gradient_of_a_number_is_an_array_that_can_be_written_on():
+    x = tensor(3.0)
+    x.accumulate(np.float64(2))
+    x.grad = x.grad + np.float64(1)
+    x.grad[...] += 1
+    assert x.grad == 4
+
+
+def test_two_inputs_that_get_the_cotangent_itself_do_not_share_it():
+    x, y = tensor([1.0, 2.0]), tensor([3.0, 4.0])
+    (ops.add(x, y) + x).backward()
+    y.grad += 10
+    assert x.grad.tolist() == [2, 2]
+
+
+def calls(run):
+    """How many functions written in Python `run` calls: what an interpreter takes time for, and no clock."""
+    entered = 0
+
+    def count(frame, event, _):
+        nonlocal entered
+        entered += event == "call"
+
+    sys.setprofile(count)
+    try:
+        run()
+    finally:
+        sys.setprofile(None)
+    return entered
+
+
+def chain(n):
+    x = tensor(1.0)
+    y = x
+    for _ in range(n):
+        y = negative(y)
+    return y
+
+
+def test_a_node_costs_a_bounded_number_of_calls():
+    forward = (calls(lambda: chain(300)) - calls(lambda: chain(200))) / 100
+    longer, shorter = chain(300), chain(200)
+    backward = (calls(longer.backward) - calls(shorter.backward)) / 100
+    assert forward <= 7  # the op, its forward, `variable`, and what makes a Variable and its Node
+    assert backward <= 6  # the Node, the op's backward, `grad` read and written, the check of its shape
+
+
+def peak(run):
+    tracemalloc.start()
+    try:
+        run()
+        return tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+
+
+def test_a_pass_holds_no_more_than_the_gradients_it_is_at():
+    x = tensor(np.ones(100_000))
+    y = x
+    for _ in range(20):
+        y = ops.negative(y)
+    assert peak(y.backward) < 4.5 * x.data.nbytes  # the seed and its array, a cotangent, a share, a mask
+
+
+def test_no_gradient_is_made_where_none_is_read():
+    pixels, weight = np.ones((1000, 100)), tensor(np.ones((100, 1)))
+    y = ops.matmul(pixels, weight)
+    assert peak(y.backward) < 0.1 * pixels.nbytes
+
+
+def test_memory_is_linear_in_the_graph():
+    small, large = peak(lambda: chain(1000).backward()), peak(lambda: chain(4000).backward())
+    assert large < 6 * small  # quadratic would be 16; a dict that grows is 4 to 5

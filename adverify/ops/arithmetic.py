@@ -7,25 +7,29 @@ from typing import Any, ClassVar
 import numpy as np
 
 from adverify.domains import nonnegative, nonzero, real
-from adverify.ops.elementwise import Binary, Unary
+from adverify.engine import Variable
+from adverify.ops.broadcasting import unbroadcast
+from adverify.ops.elementwise import Binary, Pairwise, Unary
 
 
-class Add(Binary):
+class Add(Pairwise):
     """x + y."""
 
     value = np.add
 
-    def slopes(self, x: np.ndarray, y: np.ndarray) -> tuple[Any, Any]:
-        return 1, 1
+    def backward(self, x: Variable, y: Variable, grad: Any) -> None:
+        for v in (x, y):
+            v.accumulate(+unbroadcast(grad, v.data.shape))  # a copy for each, since neither owns the cotangent
 
 
-class Subtract(Binary):
+class Subtract(Pairwise):
     """x - y."""
 
     value = np.subtract
 
-    def slopes(self, x: np.ndarray, y: np.ndarray) -> tuple[Any, Any]:
-        return 1, -1
+    def backward(self, x: Variable, y: Variable, grad: Any) -> None:
+        x.accumulate(+unbroadcast(grad, x.data.shape))
+        y.accumulate(-unbroadcast(grad, y.data.shape))
 
 
 class Multiply(Binary):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from typing import Any
 
@@ -37,30 +38,37 @@ class Unary(Function, ABC):
     def forward(self, x: Variable) -> Variable:
         return variable(self.value(x.data))
 
+    @np.errstate(all="ignore")
     def backward(self, x: Variable, grad: Any) -> None:
-        with np.errstate(all="ignore"):
-            x.grad += _share(grad, self.slope(x.data))
+        x.accumulate(_share(grad, self.slope(x.data)))
 
 
-class Binary(Function, ABC):
-    """z = value(x, y), element by element with broadcasting; `slopes` gives both partial derivatives."""
+class Pairwise(Function, ABC):
+    """z = value(x, y), element by element with broadcasting."""
 
     @abstractmethod
     def value(self, x: np.ndarray, y: np.ndarray, /) -> Any: ...
 
-    @abstractmethod
-    def slopes(self, x: np.ndarray, y: np.ndarray, /) -> tuple[Any, Any]: ...
-
     def __call__(self, x: Any, y: Any) -> Any:
-        return super().__call__(like(x, y), like(y, x))
+        if not (isinstance(x, Variable) and isinstance(y, Variable)):
+            x, y = like(x, y), like(y, x)
+        return super().__call__(x, y)
 
     def forward(self, x: Variable, y: Variable) -> Variable:
         return variable(self.value(x.data, y.data))
 
+
+class Binary(Pairwise):
+    """z = value(x, y) whose partial derivatives `slopes` gives, element by element."""
+
+    @abstractmethod
+    def slopes(self, x: np.ndarray, y: np.ndarray, /) -> tuple[Any, Any]: ...
+
+    @np.errstate(all="ignore")
     def backward(self, x: Variable, y: Variable, grad: Any) -> None:
-        with np.errstate(all="ignore"):
-            for v, slope in zip((x, y), self.slopes(x.data, y.data), strict=True):
-                v.grad += unbroadcast(_share(grad, slope), v.data.shape)
+        slope_x, slope_y = self.slopes(x.data, y.data)
+        x.accumulate(unbroadcast(_share(grad, slope_x), x.data.shape))
+        y.accumulate(unbroadcast(_share(grad, slope_y), y.data.shape))
 
 
 class Step(Unary, ABC):
@@ -71,8 +79,10 @@ class Step(Unary, ABC):
 
 
 def _share(grad: Any, slope: Any) -> Any:
+    if isinstance(grad, float):  # of a 0-d output: numbers multiply ten times as fast as 0-d arrays
+        slope = float(slope)
     share = grad * slope
-    if np.isfinite(share).all():
+    if math.isfinite(share if isinstance(share, float) else np.vdot(share, share)):
         return share
     # An infinite slope times a cotangent of zero is zero: an output that nothing uses has no say.
     return np.where(grad == 0, 0, share)

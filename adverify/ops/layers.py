@@ -27,11 +27,13 @@ class Linear(Function):
         *bias, grad = bias_and_grad
         n, (m, k) = math.prod(x.data.shape[:-1]), weight.data.shape
         rows, flat = grad.reshape(n, m), x.data.reshape(n, k)
-        x.grad += grad @ weight.data
-        weight.grad += rows.T @ flat
+        if x.needs_grad:
+            x.accumulate(grad @ weight.data)
+        if weight.needs_grad:
+            weight.accumulate(rows.T @ flat)
         for b in bias:
             if b is not None:
-                b.grad += rows.sum(axis=0)
+                b.accumulate(rows.sum(axis=0))
 
 
 class Bilinear(Function):

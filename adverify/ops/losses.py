@@ -194,7 +194,7 @@ class CrossEntropy(Function):
             even = s * weights.mean(axis=axis, keepdims=True) - weights / x.data.shape[axis]
             slope = (1 - self.label_smoothing) * slope + self.label_smoothing * even
         grad = np.expand_dims(grad, axis) if self.reduction == "none" else grad / self._parts(chosen, weights)
-        x.grad += slope * grad
+        x.accumulate(slope * grad)
 
     def _counted(self, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Mark the target among the classes, and tell how much each class of each item counts."""

@@ -24,8 +24,10 @@ class Matmul(Function):
         a = x.data[None, :] if x.data.ndim == 1 else x.data
         b = y.data[:, None] if y.data.ndim == 1 else y.data
         g = np.expand_dims(grad, [axis for axis, v in ((-2, x), (-1, y)) if v.data.ndim == 1])
-        x.grad += unbroadcast(g @ b.mT, a.shape).reshape(x.data.shape)
-        y.grad += unbroadcast(a.mT @ g, b.shape).reshape(y.data.shape)
+        if x.needs_grad:
+            x.accumulate(unbroadcast(g @ b.mT, a.shape).reshape(x.data.shape))
+        if y.needs_grad:
+            y.accumulate(unbroadcast(a.mT @ g, b.shape).reshape(y.data.shape))
 
 
 class Contraction(Function, ABC):

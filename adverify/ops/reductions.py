@@ -66,7 +66,7 @@ class Reduction(OverAxes, ABC):
         grad = self.kept(grad, x.data)
         with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
             # An infinite slope times a cotangent of zero is zero: an output that nothing uses has no say.
-            x.grad += np.where(grad == 0, 0, grad * self.slope(x.data))
+            x.accumulate(np.where(grad == 0, 0, grad * self.slope(x.data)))
 
 
 def shared(x: np.ndarray, chosen: Any, axis: Axis) -> np.ndarray:

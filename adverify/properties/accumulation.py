@@ -9,7 +9,25 @@ from adverify.verdict import HOLDS, Verdict, mismatch, violated
 
 
 class Accumulation(Property):
-    """A Variable used in two places gets a share from each."""
+    """A Variable used in two places gets a share from each.
+
+    If backward assigns `.grad` instead of adding to it, whatever came from another use of the Variable is lost: with
+    ``x * x + x`` only the last use counts.
+
+    Examples
+    --------
+    >>> from adverify import Function, check_case, variable
+    >>> class Overwrites(Function):
+    ...     def forward(self, x):
+    ...         return variable(x.data**2)
+    ...     def backward(self, x, grad):
+    ...         x.grad = 2 * grad * x.data  # must be +=
+    >>> check_case(Overwrites, [[1.0]], property="accumulation")  # doctest: +ELLIPSIS
+    Traceback (most recent call last):
+        ...
+    adverify.report.VerificationError: Overwrites: breaks 'accumulation': backward overwrites what .grad...
+    ...
+    """
 
     name = "accumulation"
     rule = "backward adds to what .grad already holds"

@@ -11,7 +11,27 @@ from adverify.verdict import HOLDS, Verdict, violated
 
 
 class Aliasing(Property):
-    """``x * x``: one Variable in two places of one call."""
+    """``x * x``: one Variable in two places of one call.
+
+    Both names then mean the same `.grad`, so a backward that reads one input's gradient before it writes the other's
+    counts a share twice, or loses it.
+
+    Examples
+    --------
+    >>> from adverify import Function, check_case, variable
+    >>> class ReadsBeforeItWrites(Function):
+    ...     def forward(self, x, y):
+    ...         return variable(x.data * y.data)
+    ...     def backward(self, x, y, grad):
+    ...         before = x.grad.copy()
+    ...         y.grad += grad * x.data
+    ...         x.grad = before + grad * y.data  # drops what y got, if y is x
+    >>> check_case(ReadsBeforeItWrites, [[1.0], [1.0]], property="aliasing")  # doctest: +ELLIPSIS
+    Traceback (most recent call last):
+        ...
+    adverify.report.VerificationError: ReadsBeforeItWrites: breaks 'aliasing': one Variable as both x and y...
+    ...
+    """
 
     name = "aliasing"
     rule = "the same Variable passed twice gets the sum of both partials"

@@ -8,7 +8,26 @@ from adverify.verdict import HOLDS, Verdict, violated
 
 
 class Batching(Property):
-    """With a declared signature, a batch is so many separate calls."""
+    """With a declared signature, a batch is so many separate calls.
+
+    An op that declares ``(n)->(n)`` says that axes before the last are a batch. If its forward or backward mixes the
+    elements of the batch, it computes something else than what it declares.
+
+    Examples
+    --------
+    >>> from adverify import Function, check_case, variable
+    >>> class Centred(Function):
+    ...     signature = "(n)->(n)"
+    ...     def forward(self, x):
+    ...         return variable(x.data - x.data.mean())  # over the batch, too
+    ...     def backward(self, x, grad):
+    ...         x.grad += grad - grad.mean()
+    >>> check_case(Centred, [[[1.0, 2.0], [3.0, 5.0]]], property="batching", seed=1)  # doctest: +ELLIPSIS
+    Traceback (most recent call last):
+        ...
+    adverify.report.VerificationError: Centred: breaks 'batching': a batch's gradient is not that of its...
+    ...
+    """
 
     name = "batching"
     rule = "for a declared signature, a batch's gradient is each element's gradient, stacked"

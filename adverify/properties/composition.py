@@ -25,7 +25,25 @@ class _Scale(Function):
 
 
 class Composition(Property):
-    """The chain rule through the engine: shared inputs, an output used twice, one instance in two places."""
+    """The chain rule through the engine: shared inputs, an output used twice, one instance in two places.
+
+    An op may be right when it is called by itself and wrong in a graph, because there its inputs are the outputs of
+    other ops and its cotangent comes from them.
+
+    Examples
+    --------
+    >>> from adverify import Function, check_case, variable
+    >>> class OnlyOnLeaves(Function):
+    ...     def forward(self, x):
+    ...         return variable(x.data**2)
+    ...     def backward(self, x, grad):
+    ...         x.grad += (2 if x.back is None else 1) * grad * x.data
+    >>> check_case(OnlyOnLeaves, [[1.0, 2.0]], property="composition")  # doctest: +ELLIPSIS
+    Traceback (most recent call last):
+        ...
+    adverify.report.VerificationError: OnlyOnLeaves: breaks 'composition': in a graph that uses its output...
+    ...
+    """
 
     name = "composition"
     rule = "inside a graph the gradient is what the chain rule makes of the op's own"

@@ -6,7 +6,25 @@ from adverify.verdict import HOLDS, Verdict, violated
 
 
 class Determinism(Property):
-    """A gradient of a function that changes between calls cannot be verified, nor trained with."""
+    """A gradient of a function that changes between calls cannot be verified, nor trained with.
+
+    Randomness belongs into an input or a constructor argument, from where forward and backward both take it.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from adverify import Function, check_case, variable
+    >>> class Dropout(Function):
+    ...     def forward(self, x):
+    ...         return variable(x.data * np.random.choice([0.0, 2.0], x.data.shape))
+    ...     def backward(self, x, grad):
+    ...         x.grad += grad * np.random.choice([0.0, 2.0], x.data.shape)
+    >>> check_case(Dropout, [np.ones(100)], property="determinism")  # doctest: +ELLIPSIS
+    Traceback (most recent call last):
+        ...
+    adverify.report.VerificationError: Dropout: breaks 'determinism': forward gives another output for the...
+    ...
+    """
 
     name = "determinism"
     rule = "the same inputs give the same output and the same gradient each time"

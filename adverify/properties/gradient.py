@@ -71,7 +71,25 @@ class NumericalProperty(Property):
 
 
 class Gradient(NumericalProperty):
-    """The heart of the contract."""
+    """The heart of the contract.
+
+    For a cotangent g, backward adds g times the Jacobian of forward to the inputs' gradients. It is held against
+    numerical derivatives by SciPy along many directions, each with an error bar; that bar is the only tolerance.
+
+    Examples
+    --------
+    >>> from adverify import Function, check_case, variable
+    >>> class Square(Function):
+    ...     def forward(self, x):
+    ...         return variable(x.data**2)
+    ...     def backward(self, x, grad):
+    ...         x.grad += grad * x.data  # must be 2 * grad * x.data
+    >>> check_case(Square, [[1.0, 3.0]])  # doctest: +ELLIPSIS
+    Traceback (most recent call last):
+        ...
+    adverify.report.VerificationError: Square: wrong gradient: x.grad[0] is 1 and should be 2
+    ...
+    """
 
     name = "gradient"
     rule = "backward gives the vector-Jacobian product of forward"
@@ -89,7 +107,25 @@ class Gradient(NumericalProperty):
 
 
 class SpecialValues(NumericalProperty):
-    """Zeros, ties and ends of a domain are where formulas that are right elsewhere divide zero by zero."""
+    """Zeros, ties and ends of a domain are where formulas that are right elsewhere divide zero by zero.
+
+    At a kink any subgradient is right: along each direction, a value between the slopes on its two sides.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from adverify import Function, check_case, variable
+    >>> class Norm(Function):
+    ...     def forward(self, x):
+    ...         return variable(np.abs(x.data) ** 3)
+    ...     def backward(self, x, grad):
+    ...         x.grad += 3 * grad * np.abs(x.data) ** 3 / x.data  # 0 / 0
+    >>> check_case(Norm, [[0.0, 1.0]], property="special values")  # doctest: +ELLIPSIS
+    Traceback (most recent call last):
+        ...
+    adverify.report.VerificationError: Norm: wrong gradient: x.grad[0] is nan...
+    ...
+    """
 
     name = "special values"
     rule = "at zeros, ties and ends of the domain the gradient is finite and right, or a subgradient"
@@ -98,7 +134,26 @@ class SpecialValues(NumericalProperty):
 
 
 class Extremes(NumericalProperty):
-    """Overflow inside backward where forward and the true gradient are finite."""
+    """Overflow inside backward where forward and the true gradient are finite.
+
+    ``exp(x) / (1 + exp(x))`` is NaN at 1000, where its value is 1; a gradient that is written so is NaN in training as
+    soon as one activation is large.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from adverify import Function, check_case, variable
+    >>> class Softplus(Function):
+    ...     def forward(self, x):
+    ...         return variable(np.logaddexp(0, x.data))
+    ...     def backward(self, x, grad):
+    ...         x.grad += grad * np.exp(x.data) / (1 + np.exp(x.data))
+    >>> check_case(Softplus, [[1000.0, 1.0]], property="extremes")  # doctest: +ELLIPSIS
+    Traceback (most recent call last):
+        ...
+    adverify.report.VerificationError: Softplus: wrong gradient: x.grad[0] is nan and should be 1
+    ...
+    """
 
     name = "extremes"
     rule = "at large and small magnitudes the gradient is finite and right wherever the true one is"
@@ -107,7 +162,25 @@ class Extremes(NumericalProperty):
 
 
 class Degenerate(NumericalProperty):
-    """Shapes that are met in practice and forgotten in tests."""
+    """Shapes that are met in practice and forgotten in tests.
+
+    The last batch of an epoch has one element, a filter leaves none, and ``x[0]`` of a vector is 0-d.
+
+    Examples
+    --------
+    >>> from adverify import Function, check_case, variable
+    >>> class OneByOne(Function):
+    ...     def forward(self, x):
+    ...         return variable(x.data**2)
+    ...     def backward(self, x, grad):
+    ...         for i in range(len(x.data)):  # a 0-d array has no len
+    ...             x.grad[i] += 2 * grad[i] * x.data[i]
+    >>> check_case(OneByOne, [2.0], property="degenerate")  # doctest: +ELLIPSIS
+    Traceback (most recent call last):
+        ...
+    adverify.report.VerificationError: OneByOne: wrong gradient: backward raised TypeError: len() of unsized...
+    ...
+    """
 
     name = "degenerate"
     rule = "0-d, one-element and empty inputs work wherever forward takes them"

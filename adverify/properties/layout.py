@@ -20,7 +20,26 @@ ROUNDINGS = 64
 
 
 class Layout(Property):
-    """How an array lies in memory is not part of its value."""
+    """How an array lies in memory is not part of its value.
+
+    A transposed array has its elements in another order in memory, and a broadcast one has each of them once only.
+    Code that walks memory (``ravel(order="K")``, a view of the buffer, compiled code that assumes C order) takes them
+    for others.
+
+    Examples
+    --------
+    >>> from adverify import Function, check_case, variable
+    >>> class InMemoryOrder(Function):
+    ...     def forward(self, x):
+    ...         return variable(x.data**2)
+    ...     def backward(self, x, grad):
+    ...         x.grad += 2 * grad * x.data.ravel(order="K").reshape(x.data.shape)
+    >>> check_case(InMemoryOrder, [[[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]]], property="layout")  # doctest: +ELLIPSIS
+    Traceback (most recent call last):
+        ...
+    adverify.report.VerificationError: InMemoryOrder: breaks 'layout': backward gives another gradient for...
+    ...
+    """
 
     name = "layout"
     rule = "Fortran-ordered, strided, reversed, broadcast and read-only arrays change nothing"

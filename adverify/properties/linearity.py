@@ -12,7 +12,25 @@ RELATIVE = 1e-6
 
 
 class Linearity(Property):
-    """Backward is a matrix times the cotangent, so scaling and adding cotangents scales and adds gradients."""
+    """Backward is a matrix times the cotangent, so scaling and adding cotangents scales and adds gradients.
+
+    A backward that clips its cotangent, or takes only its sign, is right for cotangents of ones and wrong in a graph.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from adverify import Function, check_case, variable
+    >>> class Clips(Function):
+    ...     def forward(self, x):
+    ...         return variable(3 * x.data)
+    ...     def backward(self, x, grad):
+    ...         x.grad += 3 * np.clip(grad, -1, 1)
+    >>> check_case(Clips, [[1.0]], property="linearity")  # doctest: +ELLIPSIS
+    Traceback (most recent call last):
+        ...
+    adverify.report.VerificationError: Clips: breaks 'linearity': 1000 times the cotangent does not give...
+    ...
+    """
 
     name = "linearity"
     rule = "backward is linear in the cotangent, and a cotangent of zero gives zero"

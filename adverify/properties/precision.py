@@ -25,7 +25,25 @@ ELSEWHERE = 6
 
 
 class Precision(Property):
-    """A cast to float32 inside a double op costs nine digits; float32 inputs should cost no more than they must."""
+    """A cast to float32 inside a double op costs nine digits; float32 inputs should cost no more than they must.
+
+    The gradient still looks right to seven digits, so that a test with a tolerance of 1e-5 passes.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from adverify import Function, check_case, variable
+    >>> class InSingle(Function):
+    ...     def forward(self, x):
+    ...         return variable(np.sin(x.data))
+    ...     def backward(self, x, grad):
+    ...         x.grad += grad * np.cos(x.data).astype(np.float32)
+    >>> check_case(InSingle, [[1.0, 2.0]], property="precision")  # doctest: +ELLIPSIS
+    Traceback (most recent call last):
+        ...
+    adverify.report.VerificationError: InSingle: breaks 'precision': x.grad does not notice a relative...
+    ...
+    """
 
     name = "precision"
     rule = "a double gradient is computed in double, and float32 inputs lose no more than float32 costs"

@@ -12,7 +12,26 @@ from adverify.verdict import HOLDS, Evidence, Verdict, mismatch, violated
 
 
 class Purity(Property):
-    """What a call changes besides its result, another part of the program sees."""
+    """What a call changes besides its result, another part of the program sees.
+
+    The cotangent may be shared with another op, and the input with another graph: working in place on either changes
+    gradients elsewhere.
+
+    Examples
+    --------
+    >>> from adverify import Function, check_case, variable
+    >>> class InPlace(Function):
+    ...     def forward(self, x):
+    ...         return variable(x.data**2)
+    ...     def backward(self, x, grad):
+    ...         grad *= 2 * x.data  # changes the caller's array
+    ...         x.grad += grad
+    >>> check_case(InPlace, [[1.0, 2.0]], property="purity")  # doctest: +ELLIPSIS
+    Traceback (most recent call last):
+        ...
+    adverify.report.VerificationError: InPlace: breaks 'purity': backward changes the cotangent it is given
+    ...
+    """
 
     name = "purity"
     rule = "forward and backward change no input, no cotangent and no output"

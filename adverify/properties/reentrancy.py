@@ -14,7 +14,25 @@ from adverify.verdict import HOLDS, Verdict, violated
 
 
 class Reentrancy(Property):
-    """A graph runs all forwards before all backwards; what one use keeps for itself, the next must not replace."""
+    """A graph runs all forwards before all backwards; what one use keeps for itself, the next must not replace.
+
+    An instance that remembers something of forward on `self` remembers only its last call.
+
+    Examples
+    --------
+    >>> from adverify import Function, check_case, variable
+    >>> class Remembers(Function):
+    ...     def forward(self, x):
+    ...         self.x = x.data
+    ...         return variable(x.data**2)
+    ...     def backward(self, x, grad):
+    ...         x.grad += 2 * grad * self.x  # of whichever call was the last
+    >>> check_case(Remembers, [[1.0, 2.0]], property="reentrancy", partner=[[3.0, 4.0]])  # doctest: +ELLIPSIS
+    Traceback (most recent call last):
+        ...
+    adverify.report.VerificationError: Remembers: breaks 'reentrancy': used a second time before its...
+    ...
+    """
 
     name = "reentrancy"
     rule = "one instance used several times in a graph gives what as many instances give"

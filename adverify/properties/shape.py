@@ -9,7 +9,26 @@ from adverify.verdict import HOLDS, Evidence, Verdict, violated
 
 
 class Shape(Property):
-    """A gradient of another shape broadcasts silently somewhere else."""
+    """A gradient of another shape broadcasts silently somewhere else.
+
+    So does a sum that should have kept its axes, or an input that was broadcast and whose gradient was not summed
+    back.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from adverify import Function, check_case, variable
+    >>> class KeepsAnAxis(Function):
+    ...     def forward(self, x):
+    ...         return variable(2 * x.data)
+    ...     def backward(self, x, grad):
+    ...         x.grad = x.grad + 2 * grad[np.newaxis]
+    >>> check_case(KeepsAnAxis, [[1.0, 2.0]], property="shape")  # doctest: +ELLIPSIS
+    Traceback (most recent call last):
+        ...
+    adverify.report.VerificationError: KeepsAnAxis: breaks 'shape': x.grad has shape (1, 2); x has shape (2,)
+    ...
+    """
 
     name = "shape"
     rule = "each input's gradient has that input's shape, and no smaller dtype"

@@ -5,18 +5,20 @@ import numpy as np
 import pytest
 
 from adverify import Function, check_function, ops, variable
-from adverify.ops.elementwise import Binary, Unary
+from adverify.ops.elementwise import Pairwise, Unary
 from adverify.ops.gamma_functions import digamma_rise
 
 WIDENS = {ops.FloatPower, ops.Polygamma}  # as NumPy and SciPy do
-ELEMENTWISE = [op for op in map(vars(ops).get, ops.__all__) if isinstance(op, type) and issubclass(op, Unary | Binary)]
+ELEMENTWISE = [
+    op for op in map(vars(ops).get, ops.__all__) if isinstance(op, type) and issubclass(op, Unary | Pairwise)
+]
 
 
 @pytest.mark.parametrize("op", ELEMENTWISE, ids=lambda op: op.__name__)
 @pytest.mark.parametrize("shape", [(), (3,)], ids=str)
 def test_single_precision_gives_single_precision(op, shape):
     point = 1.25 if op is ops.Arccosh else 0.5
-    inputs = [variable(np.full(shape, point, "f4")) for _ in range(1 + issubclass(op, Binary))]
+    inputs = [variable(np.full(shape, point, "f4")) for _ in range(1 + issubclass(op, Pairwise))]
     y = op().forward(*inputs)
     assert y.data.dtype == ("f8" if op in WIDENS else "f4")
     op().backward(*inputs, np.ones_like(y.data))

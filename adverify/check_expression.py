@@ -1,0 +1,266 @@
+"""`check_expression`: a program of Variables goes in; if its gradient is wrong, the guilty op comes out."""
+
+from __future__ import annotations
+
+import dataclasses
+import inspect
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any
+
+import hypothesis
+import numpy as np
+from hypothesis import strategies as st
+
+from adverify.blame import Judgement, judge_expression, shows_the_same
+from adverify.case import Case, literal
+from adverify.check import known, verify
+from adverify.domains import Domain, real
+from adverify.engine import variable
+from adverify.expression import Expression, is_recorded
+from adverify.expression_shrinking import shrunk
+from adverify.isolation import isolated
+from adverify.program import Graph, Program, parameters_of, program_of
+from adverify.properties import Property, all_properties
+from adverify.report import Diagnosis, Failure, Report, VerificationError
+from adverify.sampling import Sampling
+from adverify.subject import BackwardRaised, Rejected, input_names, subject_of
+from adverify.verdict import Status, Verdict, undecided
+
+RULE = "the gradient of a program is what the chain rule makes of its ops"
+MOST_FOR_PARAMETERS = 30
+"""Inputs at which the gradients of what a program holds are verified."""
+MOST_SHOWN = 12
+"""Elements of a guilty op's input that are shown."""
+
+
+def check_expression(
+    f: Callable[..., Any] | Expression,
+    *,
+    signature: str | None = None,
+    domain: Domain | Sequence[Domain] | None = None,
+    inputs: Any = None,
+    exclude: Iterable[str] = (),
+    max_examples: int | None = None,
+    seed: int | None = None,
+    time_limit: float = 5.0,
+) -> Report:
+    """Verify the gradient of a program, and name the op or the edge that is to blame if it is wrong.
+
+    Parameters
+    ----------
+    f : callable or Expression
+        Takes Variables and returns one, or several: a layer, a loss, a model. Variables that it holds and that require
+        a gradient are its parameters, and are verified too. An Expression is judged on the values of its own leaves.
+    signature, domain, inputs, exclude, max_examples, seed, time_limit
+        As for `check_function`; of no effect on an Expression.
+
+    Returns
+    -------
+    Report
+        For an Expression it may be ok with something undecided: the oracle cannot decide every node at its own input.
+
+    Raises
+    ------
+    VerificationError
+        If the gradient is wrong, or another property is violated. The first line names the guilty node.
+    Undecided
+        If too little could be decided to say anything.
+    InvalidFunction
+        If `f` takes or returns no Variables.
+    TypeError
+        If `f` cannot be called.
+
+    Examples
+    --------
+    >>> from adverify import tensor
+    >>> from adverify.ops import logsumexp
+    >>> weights = tensor([[0.5, -1.0], [2.0, 0.25]])
+    >>> def loss(x):
+    ...     return logsumexp(x @ weights, axis=-1).sum()
+    >>> check_expression(loss).ok
+    True
+    """
+    __tracebackhide__ = True
+    excluded = known(exclude)
+    if isinstance(f, Expression):
+        report, failed = _judged(f), VerificationError
+    else:
+        program = program_of(f)
+        asked = [_Blaming(p) for p in all_properties() if p.name not in excluded]
+        report, failed = verify(program, asked, None, signature, domain, inputs, max_examples, seed, time_limit)
+        report.location = _location(f)
+        report.failures[:] = map(_diagnosed, report.failures)
+        gradient = next((p for p in asked if p.name == "gradient"), None)
+        if report.ok and gradient is not None:
+            failed = _with_parameters(f, gradient, report, max_examples, seed, time_limit)
+    if not report.ok:
+        raise failed(report)
+    return report
+
+
+def _location(f: Any) -> str:
+    written = f if inspect.isfunction(f) or inspect.ismethod(f) else type(f)
+    try:
+        return f"{inspect.getsourcefile(written)}:{inspect.getsourcelines(written)[1]}"
+    except (OSError, TypeError):
+        return ""
+
+
+# An Expression -------------------------------------------------------------------------------------------------------
+
+
+class _WrittenOut(Case):
+    """A case whose program is an Expression, and is shown as such."""
+
+    def __str__(self) -> str:
+        return str(self.subject.kind.expression)  # type: ignore[attr-defined]
+
+
+def _judged(e: Expression) -> Report:
+    report = Report("expression", target="adverify.expression:Expression")
+    started = time.perf_counter()
+    with isolated():
+        judgement = judge_expression(e)
+        if judgement.blame is not None:
+            known = judgement
+            e = shrunk(judgement.expression or e, lambda other: shows_the_same(other, known))
+            judgement = judge_expression(e)
+            report.failures.append(_failure(e, judgement))
+    status = judgement.verdict.status
+    report.verdicts["composition"] = Counter([status.value])
+    report.cases = judgement.nodes
+    if status is Status.UNDECIDED:
+        report.undecided = 1
+        report.reasons[judgement.verdict.reason] += 1
+    report.seconds = time.perf_counter() - started
+    return report
+
+
+def _failure(e: Expression, judgement: Judgement) -> Failure:
+    assert judgement.blame is not None
+    kind = type("expression", (Program,), {"written": staticmethod(e), "expression": e})
+    leaves = tuple(np.array(a) for a in (e.values[i][0] for i in e.leaves))
+    sampling = Sampling((tuple(a.shape for a in leaves),), (real,) * len(leaves), 0.0, 0.0, False,
+                        (False,) * len(leaves), given=True)  # fmt: skip
+    case = _WrittenOut(subject_of(kind, {}), leaves, 0, sampling)
+    blame = judgement.blame
+    name = "gradient" if blame.kind == "op" else "composition"
+    return Failure(name, RULE, case, judgement.verdict, (Diagnosis(f"blame {blame.kind}", blame.text),))
+
+
+# A callable ----------------------------------------------------------------------------------------------------------
+
+
+class _Blaming(Property):
+    """A property whose accusations say which op of the program is guilty."""
+
+    def __init__(self, inner: Property) -> None:
+        self.inner = inner
+        self.decided: list[Case] = []
+        for name in ("name", "rule", "regime", "degenerate", "everywhere", "needs", "judges_gradients"):
+            setattr(self, name, getattr(inner, name))
+
+    def judge(self, cases: Sequence[Case]) -> Iterator[tuple[Case, Verdict]]:
+        for case, verdict in self.inner.judge(cases):
+            if verdict.status is Status.HOLDS and len(self.decided) < MOST_FOR_PARAMETERS:
+                self.decided.append(case)
+            yield case, self._explained(case, verdict) if verdict.status is Status.VIOLATED else verdict
+
+    def check(self, case: Case) -> Verdict:
+        return self.inner.check(case)
+
+    def _explained(self, case: Case, verdict: Verdict) -> Verdict:
+        graph = _graph_of(case)
+        e = _expression_of(case, graph)
+        if graph is None or e is None:
+            return verdict
+        judgement = judge_expression(e)
+        if judgement.blame is not None:
+            return dataclasses.replace(verdict, reason=f"{judgement.blame.text}; so that of the whole, {verdict.reason}")
+        if not self.judges_gradients or verdict.exception is not None:
+            return verdict
+        missing = _not_recorded(case, graph, e)
+        if missing:
+            return dataclasses.replace(verdict, reason=f"{missing}; {verdict.reason}")
+        if self.name == "gradient" and judgement.verdict.status is Status.UNDECIDED:
+            return verdict
+        return undecided("each op is right where it stands and the chain rule is kept: kinks of several ops meet here")
+
+
+def _graph_of(case: Case) -> Graph | None:
+    kind = case.subject.kind
+    assert issubclass(kind, Program)
+    try:
+        return Graph(kind, [variable(np.array(a)) for a in case.arrays])
+    except Exception:  # what forward raises is not what is asked here
+        return None
+
+
+def _expression_of(case: Case, graph: Graph | None) -> Expression | None:
+    """The graph as data; None if a part of it was made by hand, so that it cannot be looked into."""
+    if graph is None or not is_recorded(*graph.outputs):
+        return None
+    return Expression.trace(*graph.outputs, inputs=graph.inputs, cotangents=case.cotangents)
+
+
+def _diagnosed(failure: Failure) -> Failure:
+    """Tell which op is to blame, and at what input it fails by itself."""
+    e = _expression_of(failure.case, _graph_of(failure.case))
+    blame = None if e is None else judge_expression(e).blame
+    if e is None or blame is None:
+        return failure
+    text = blame.text
+    if blame.kind == "op":
+        names = input_names(e.nodes[blame.node].subject, len(e.nodes[blame.node].inputs))  # type: ignore[union-attr]
+        inputs = zip(names, e.operands(blame.node), strict=True)
+        text += f"; its input is {', '.join(f'{name} = {literal(a)}' for name, a in inputs if a.size <= MOST_SHOWN)}"
+    return dataclasses.replace(failure, diagnoses=(Diagnosis(f"blame {blame.kind}", text), *failure.diagnoses))
+
+
+def _not_recorded(case: Case, graph: Graph, e: Expression) -> str:
+    """Say which input changes the output by a way that is not in the graph, if one does."""
+    leaves = [e.values[i][0] for i in e.leaves]
+    for i, (name, array) in enumerate(zip(case.names, case.arrays, strict=True)):
+        moved = tuple(a * (1 + 1e-6) + 1e-9 if i == j else a for j, a in enumerate(case.arrays))
+        if not array.size or i >= len(graph.inputs):
+            continue
+        try:
+            actual = case.subject.forward(moved)
+            recorded = e.at(*(moved[i] if j == i else a for j, a in enumerate(leaves))).evaluate()
+        except (Rejected, BackwardRaised):
+            continue
+        before = case.outputs
+        for y, z, was in zip(actual, recorded, before, strict=True):
+            change = float(np.abs(y - was).max(initial=0.0))
+            if np.abs(y - z).max(initial=0.0) > 1e-3 * change > 0:
+                return (f"every op is right, but {name} also reaches the output by a way that the graph does not "
+                        "record: something is computed from `.data`, or by NumPy")  # fmt: skip
+    return ""
+
+
+def _with_parameters(
+    f: Callable[..., Any], gradient: _Blaming, report: Report, max_examples: int | None, seed: int | None,
+    time_limit: float,
+) -> type[VerificationError]:  # fmt: skip
+    """Verify the gradients of what a program holds, at its own values and some inputs, and enter it in the report."""
+    most = max((len(c.arrays) for c in gradient.decided), default=0)
+    cases = [c for c in gradient.decided if len(c.arrays) == most]
+    held = parameters_of(cases[0].subject.kind, cases[0].arrays) if cases else {}
+    if not held:
+        return VerificationError
+    program = program_of(f, cases[0].names, held)
+    own = tuple(p.values for p in program.parameters)
+    inputs = st.sampled_from([(*c.arrays, *own) for c in cases])
+    examples = min(MOST_FOR_PARAMETERS, hypothesis.settings().max_examples if max_examples is None else max_examples)
+    asked = [_Blaming(p) for p in all_properties() if p.name == "gradient"]
+    found, failed = verify(program, asked, None, None, None, inputs, examples, seed, time_limit)
+    report.inferred.append(f"its parameters {', '.join(held)} at the values that they have")
+    report.failures += map(_diagnosed, found.failures)
+    report.cases += found.cases
+    report.undecided += found.undecided
+    report.reasons += found.reasons
+    report.seconds += found.seconds
+    report.obstacle = report.obstacle or (found.obstacle and f"its parameters: {found.obstacle}")
+    return failed

@@ -1,0 +1,162 @@
+"""``adverify fuzz``: check ops again and again, each time with another seed, until time is up or something fails."""
+
+from __future__ import annotations
+
+import itertools
+import re
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.text import Text
+
+from adverify.cli.display import console, counted, progress
+from adverify.cli.exit_codes import ExitCode, exit_code
+from adverify.cli.options import (
+    Count,
+    Exclude,
+    Keyword,
+    Seed,
+    Targets,
+    TimeLimit,
+    number_of,
+)  # fmt: skip
+from adverify.cli.project import Project, ops_meant
+from adverify.runner import Lost, Processes
+from adverify.targets import Target
+from adverify.verification import Answer, Outcome, Plan, lost, verified
+
+UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+
+
+def seconds_in(text: str) -> float:
+    """Read a duration.
+
+    Examples
+    --------
+    >>> seconds_in("1h30m")
+    5400.0
+    """
+    if not re.fullmatch(r"(\d+(\.\d+)?[smhd]?)+", text) or not re.search(r"[1-9]", text):
+        raise typer.BadParameter(f"{text!r} is no duration; write 30s, 10m or 1h30m", param_hint="--time")
+    return float(sum(float(n) * UNITS[unit or "s"] for n, unit in re.findall(r"(\d+(?:\.\d+)?)([smhd]?)", text)))
+
+
+@dataclass
+class Tally:
+    """What the rounds have come to, for each op."""
+
+    answers: dict[Target, Answer] = field(default_factory=dict)
+    rounds: int = 0
+    started: float = field(default_factory=time.monotonic)
+
+    def add(self, answer: Answer) -> None:
+        """Add a round: the worst outcome is kept with its report, and cases are added up."""
+        self.rounds += 1
+        before = self.answers.get(answer.op)
+        if before is None:
+            self.answers[answer.op] = answer
+            return
+        worse = answer if WORST.index(answer.outcome) < WORST.index(before.outcome) else before
+        record = worse.record.copy()
+        record["cases"] = before.record["cases"] + answer.record["cases"]
+        record["undecided"] = before.record["undecided"] + answer.record["undecided"]
+        self.answers[answer.op] = replace(worse, record=record)
+
+    @property
+    def failed(self) -> bool:
+        return exit_code([a.outcome for a in self.answers.values()]) is ExitCode.WRONG
+
+    def __str__(self) -> str:
+        cases = sum(a.record["cases"] for a in self.answers.values())
+        undecided = sum(a.record["undecided"] for a in self.answers.values())
+        failing = sum(exit_code([a.outcome]) is ExitCode.WRONG for a in self.answers.values())
+        rate = cases / max(time.monotonic() - self.started, 1e-9)
+        return f"{counted(cases, 'case')} ({rate:,.0f} per second), {undecided:,} undecided, {failing} wrong"
+
+
+WORST = (
+    Outcome.VIOLATED, Outcome.CRASHED, Outcome.VERIFIED, Outcome.UNDECIDED, Outcome.EXPECTED, Outcome.SKIPPED,
+)  # fmt: skip
+"""Of an op's rounds. A round that decides too little is forgiven if another one verifies the op."""
+
+
+def fuzz(
+    targets: Targets = None,
+    duration: Annotated[
+        str, typer.Option("--time", metavar="DURATION", help="For how long: `30s`, `10m`, `1h30m`.")
+    ] = "1m",
+    keyword: Keyword = "",
+    processes: Count = "auto",
+    seed: Seed = None,
+    exclude: Exclude = None,
+    time_limit: TimeLimit = None,
+) -> None:
+    """Check ops again and again, each time with another seed, until time is up or something fails.
+
+    Ctrl-C ends it early, with the report of what was done.
+
+    **Examples**
+
+    `adverify fuzz mypackage.ops --time 10m`
+
+    `adverify fuzz path/to/ops.py:MyOp --time 8h -n 4`
+
+    **Exit codes**: 0 nothing failed; 1 an op is wrong, or crashed; 2 the command, or what it names, is wrong; 3 an op
+    could not be decided, or there was no time to try it.
+    """
+    project, where, lasting = Project(), console(), seconds_in(duration)
+    plan = project.plan(where, seed, exclude=exclude or (), time_limit=time_limit)
+    with Processes(number_of(processes)) as running:
+        ops = ops_meant(project, targets, keyword, running)
+        tally = _fuzzed(ops, plan, lasting, running, project, where)
+    _say_how_it_ended(ops, tally, plan, where)
+    project.keep_run(list(tally.answers.values()), plan, command="fuzz", rounds=tally.rounds)
+    untried = [Outcome.UNDECIDED] * (len(ops) - len(tally.answers))
+    raise typer.Exit(exit_code([*(a.outcome for a in tally.answers.values()), *untried]))
+
+
+def _fuzzed(
+    ops: Sequence[Target], plan: Plan, lasting: float, running: Processes, project: Project, where: Console
+) -> Tally:
+    tally = Tally()
+    until = tally.started + lasting
+    with progress(where, None) as bar:
+        try:
+            for (op, _), said in running.run(
+                _round, _rounds(ops, plan), seconds=plan.patience, until=until,
+                apart=lambda item: item[0].path,
+            ):  # fmt: skip
+                tally.add(answer := lost(op, said) if isinstance(said, Lost) else said)
+                project.keep(answer)
+                bar.update(bar.task_ids[0], description=f"{tally}; {max(0.0, until - time.monotonic()):.0f} s left")
+                if tally.failed:
+                    break
+        except KeyboardInterrupt:
+            where.print("interrupted")
+    return tally
+
+
+def _rounds(ops: Sequence[Target], plan: Plan) -> Iterator[tuple[Target, Plan]]:
+    """Give every op a round, then every op another one, without end."""
+    for number in itertools.count():
+        for op in ops:
+            yield op, replace(plan, seed=plan.seed + number)
+
+
+def _round(item: tuple[Target, Plan]) -> Answer:
+    return verified(*item)
+
+
+def _say_how_it_ended(ops: Sequence[Target], tally: Tally, plan: Plan, where: Console) -> None:
+    for answer in tally.answers.values():
+        if answer.outcome not in (Outcome.VERIFIED, Outcome.EXPECTED, Outcome.SKIPPED):
+            where.rule(style="dim")
+            where.print(Text.from_ansi(answer.text))
+    if untried := [op.name for op in ops if op not in tally.answers]:
+        where.print(f"not tried: {', '.join(untried)}", style="yellow")
+    where.rule(style="dim")
+    where.print(f"{counted(len(ops), 'op')}, {counted(tally.rounds, 'round')}: {tally} (seed {plan.seed})")

@@ -1,0 +1,249 @@
+"""Gradients that are right but for a factor: a sign, a number, a count of elements, a function of the values."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Callable, Iterator, Sequence
+
+import numpy as np
+
+from adverify.diagnosis.base import Mistake
+from adverify.diagnosis.witness import RELATIVE, Witness
+
+LEAST = 6
+"""Elements at which a factor that varies must be seen."""
+
+
+class LeftOut(Mistake):
+    """An input that backward forgets."""
+
+    kind = "left-out"
+
+    def explain(self, witnesses: Sequence[Witness], i: int) -> str:
+        if any(w.actual[i].any() for w in witnesses):
+            return ""
+        return "stays zero: backward adds nothing to it"
+
+
+class Sign(Mistake):
+    """A minus too many or too few."""
+
+    kind = "sign"
+
+    def explain(self, witnesses: Sequence[Witness], i: int) -> str:
+        return "has the wrong sign" if all(w.fits(i, -w.actual[i]) for w in witnesses) else ""
+
+
+class Factor(Mistake):
+    """A constant, or a count of elements."""
+
+    kind = "factor"
+
+    def explain(self, witnesses: Sequence[Witness], i: int) -> str:
+        factors = [_factor(w.actual[i], w.expected[i]) for w in witnesses]
+        found = [f for f in factors if f is not None]
+        if len(found) < 2:
+            return ""
+        if _alike(found):
+            c = float(np.median(found))
+            exact = _closed_form(c, witnesses[0])
+            value = exact[1] if exact else c
+            return _times(value, exact[0] if exact else "") if _all_fit(witnesses, i, [value] * len(witnesses)) else ""
+        for name, count in _COUNTS.items():
+            counts = [count(w, i) for w in witnesses]
+            if all(np.isfinite(counts)) and _all_fit(witnesses, i, counts):
+                return f"is {name} what it should be"
+        return ""
+
+
+def _all_fit(witnesses: Sequence[Witness], i: int, factors: Sequence[float]) -> bool:
+    return all(w.is_times(i, c) for w, c in zip(witnesses, factors, strict=True))
+
+
+def _factor(actual: np.ndarray, expected: np.ndarray) -> float | None:
+    """Give the ratio at the largest element; None where all is zero or unknown."""
+    size = np.where(np.isfinite(expected), np.abs(expected), 0.0)
+    if not size.any():
+        return None
+    at = np.unravel_index(int(size.argmax()), size.shape)
+    ratio = float(actual[at] / expected[at])
+    return ratio if np.isfinite(ratio) and ratio else None
+
+
+def _alike(factors: Sequence[float]) -> bool:
+    return max(factors) - min(factors) <= 10 * RELATIVE * abs(max(factors))
+
+
+_BASES: dict[str, float] = {
+    **{str(n): float(n) for n in range(2, 11)},
+    "pi": math.pi,
+    "2 pi": 2 * math.pi,
+    "sqrt(2)": math.sqrt(2),
+    "sqrt(3)": math.sqrt(3),
+    "sqrt(pi)": math.sqrt(math.pi),
+    "sqrt(2 pi)": math.sqrt(2 * math.pi),
+    "ln 2": math.log(2),
+    "ln 10": math.log(10),
+    "e": math.e,
+    "pi / 180": math.pi / 180,
+}
+_FORMS: dict[str, float] = {
+    **_BASES,
+    **{
+        f"1 / {name}" if " / " not in name and " " not in name else f"1 / ({name})": 1 / v for name, v in _BASES.items()
+    },
+    **{f"{a} / {b}": a / b for a in range(2, 10) for b in range(2, 10) if a != b and math.gcd(a, b) == 1},
+    "2 / sqrt(pi)": 2 / math.sqrt(math.pi),
+    "sqrt(pi) / 2": math.sqrt(math.pi) / 2,
+    "2 / pi": 2 / math.pi,
+    "pi / 2": math.pi / 2,
+    "sqrt(2 / pi)": math.sqrt(2 / math.pi),
+    "1000": 1000.0,
+    "100": 100.0,
+    "1 / 100": 0.01,
+    "1 / 1000": 0.001,
+}
+
+
+def _closed_form(c: float, witness: Witness) -> tuple[str, float] | None:
+    """Find a number that a person would write for a factor: of the op's own attributes, or a constant."""
+    own = {f"{name} of the op": v for name, v in _attributes(witness)}
+    own |= {f"1 / {name}": 1 / v for name, v in own.items()}
+    simple = {name: v for name, v in _FORMS.items() if name.isdigit()}
+    for forms in (simple, own, _FORMS):
+        for name, value in forms.items():
+            for sign in (1.0, -1.0):
+                if abs(c - sign * value) <= 10 * RELATIVE * abs(value):
+                    return ("" if name.isdigit() else ("-" if sign < 0 else "") + name), sign * value
+    return None
+
+
+def _attributes(witness: Witness) -> Iterator[tuple[str, float]]:
+    for name, value in vars(witness.case.subject.make()).items():
+        if isinstance(value, float) and value and abs(value) not in (0.5, 1, 2) and np.isfinite(value):
+            yield name, value
+
+
+def _times(c: float, form: str) -> str:
+    if abs(c - 1) < 1e-2:
+        return f"is {c:.7g} times what it should be: a constant is rounded, or slightly off"
+    if form:
+        return f"is {form} times what it should be ({c:.6g})"
+    return f"is {c:.6g} times what it should be"
+
+
+def _size(w: Witness, i: int) -> float:
+    return float(w.arrays[i].size)
+
+
+def _outputs(w: Witness, i: int) -> float:
+    return float(sum(g.size for g in w.cotangents))
+
+
+def _shared(w: Witness, i: int) -> float:
+    """How many output elements an element of the input is spread over."""
+    return _outputs(w, i) / max(1.0, _size(w, i))
+
+
+def _last(w: Witness, i: int) -> float:
+    return float(w.arrays[i].shape[-1]) if w.arrays[i].ndim else np.nan
+
+
+def _first(w: Witness, i: int) -> float:
+    return float(w.arrays[i].shape[0]) if w.arrays[i].ndim else np.nan
+
+
+def _variance(w: Witness, i: int) -> float:
+    n = _size(w, i) / _outputs(w, i)
+    return (n - 1) / n if n > 1 else np.nan
+
+
+_COUNTS: dict[str, Callable[[Witness, int], float]] = {
+    "1 / n times, for n outputs,": lambda w, i: 1 / _outputs(w, i),
+    "n times, for n outputs,": _outputs,
+    "1 / n times, for an input of n elements,": lambda w, i: 1 / _size(w, i),
+    "n times, for an input of n elements,": _size,
+    "1 / n times, for each element broadcast to n outputs,": lambda w, i: 1 / _shared(w, i),
+    "n times, for each element broadcast to n outputs,": _shared,
+    "1 / n times, for n elements per output,": _shared,
+    "n times, for n elements per output,": lambda w, i: 1 / _shared(w, i),
+    "1 / n times, for a last axis of length n,": lambda w, i: 1 / _last(w, i),
+    "n times, for a last axis of length n,": _last,
+    "1 / n times, for a first axis of length n,": lambda w, i: 1 / _first(w, i),
+    "n times, for a first axis of length n,": _first,
+    "(n - 1) / n times, for n elements per output,": _variance,
+    "n / (n - 1) times, for n elements per output,": lambda w, i: 1 / _variance(w, i),
+}
+
+
+class Ratio(Mistake):
+    """A chain term is missing, or upside down: the factor is a function of what the element or its output is."""
+
+    kind = "ratio"
+    complexity = 6
+
+    def explain(self, witnesses: Sequence[Witness], i: int) -> str:
+        candidates = [(w, _candidates(w, i)) for w in witnesses]
+        for name in max((c for _, c in candidates), key=len):
+            usable = [(w, c[name]) for w, c in candidates if name in c]
+            if all(w.is_times(i, ratio) for w, ratio in usable) and _seen([w for w, _ in usable], i) >= LEAST:
+                return f"is {name} times what it should be"
+        return ""
+
+
+def _seen(witnesses: Sequence[Witness], i: int) -> int:
+    """Count the elements that are wrong, and whose true gradient is known and not zero."""
+    return sum(int((w.wrong(i) & (np.abs(w.expected[i]) > 0) & np.isfinite(w.actual[i])).sum()) for w in witnesses)
+
+
+def _quantities(w: Witness, i: int) -> dict[str, np.ndarray]:
+    shape = w.arrays[i].shape
+    found = {n: a for n, a in zip(w.case.names, w.arrays, strict=True) if a.shape == shape}
+    if len(w.case.outputs) == 1 and w.case.outputs[0].shape in (shape, ()):
+        found["the output"] = np.broadcast_to(w.case.outputs[0], shape)
+    return found
+
+
+_FUNCTIONS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
+    "{}": lambda q: q,
+    "{}**2": lambda q: q**2,
+    "|{}|": np.abs,
+    "sqrt({})": np.sqrt,
+    "exp({})": np.exp,
+    "exp({}**2)": lambda q: np.exp(q**2),
+    "log({})": np.log,
+    "sin({})": np.sin,
+    "cos({})": np.cos,
+    "tanh({})": np.tanh,
+    "cosh({})": np.cosh,
+    "(1 - {})": lambda q: 1 - q,
+    "(1 + {})": lambda q: 1 + q,
+    "(1 - {}**2)": lambda q: 1 - q**2,
+    "(1 + {}**2)": lambda q: 1 + q**2,
+    "(1 + |{}|)": lambda q: 1 + np.abs(q),
+    "sqrt(1 - {}**2)": lambda q: np.sqrt(1 - q**2),
+    "sqrt(1 + {}**2)": lambda q: np.sqrt(1 + q**2),
+    "sign({})": np.sign,
+}
+
+
+def _candidates(w: Witness, i: int) -> dict[str, np.ndarray]:
+    """Evaluate every function that a factor may be, of the inputs and the output at each element."""
+    found: dict[str, np.ndarray] = {}
+    quantities = _quantities(w, i)
+    for pattern, function in _FUNCTIONS.items():
+        for name, q in quantities.items():
+            value = function(q)
+            found[pattern.format(name)] = value
+            if pattern != "sign({})":
+                found[f"1 / {pattern.format(name)}"] = 1 / value
+                found[f"{pattern.format(name)} / 2"] = value / 2
+                found[f"-{pattern.format(name)}"] = -value
+                found[f"2 * {pattern.format(name)}"] = 2 * value
+    for (a, p), (b, q) in itertools.permutations(quantities.items(), 2):
+        found[f"{a} / {b}"] = p / q
+        found[f"{a} * {b}"] = p * q
+        found[f"1 / ({a} * {b})"] = 1 / (p * q)
+        found[f"log({a}) / log({b})"] = np.log(p) / np.log(q)
+    return found

@@ -1,0 +1,91 @@
+"""Pictures of expressions: Graphviz, Mermaid, and SVG drawn here."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Iterator
+
+import numpy as np
+
+from adverify.expression import Apply, Expression, Leaf
+
+WIDTH, HEIGHT, GAP = 150, 40, 30
+
+
+def dot(e: Expression) -> str:
+    """Write a graph in Graphviz's language."""
+    lines = ["digraph {", "    rankdir=BT", "    node [shape=box]"]
+    for i, n in enumerate(e.nodes):
+        text = label(e, i).replace("\\", "\\\\").replace('"', '\\"')
+        lines.append(f'    n{i} [label="{text}"{", style=rounded" if isinstance(n, Leaf) else ""}]')
+    lines += [f"    n{a} -> n{b}" for a, b in _edges(e)]
+    lines += [f"    n{u.node} [penwidth=2]" for u in e.outputs]
+    return "\n".join([*lines, "}"])
+
+
+def mermaid(e: Expression) -> str:
+    """Write a graph in Mermaid's language."""
+    lines = ["flowchart BT"]
+    for i, n in enumerate(e.nodes):
+        left, right = ("([", "])") if isinstance(n, Leaf) else ("[", "]")
+        text = html.escape(label(e, i), quote=True).replace("#", "&#35;")
+        lines.append(f'    n{i}{left}"{text}"{right}')
+    lines += [f"    n{a} --> n{b}" for a, b in _edges(e)]
+    return "\n".join(lines)
+
+
+def svg(e: Expression) -> str:
+    """Draw a graph, leaves at the bottom; the outputs have a thick frame, what keeps its gradient a blue one."""
+    places = _places(e)
+    right = max((x for x, _ in places), default=0) + WIDTH + GAP
+    bottom = max((y for _, y in places), default=0) + HEIGHT + GAP
+    parts = [
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {right} {bottom}" width="{right}" height="{bottom}" '
+        f'role="img" font-family="sans-serif" font-size="12"><title>{html.escape(repr(e))}</title>'
+    ]
+    for a, b in _edges(e):
+        (xa, ya), (xb, yb) = places[a], places[b]
+        parts.append(
+            f'<line x1="{xa + WIDTH / 2:g}" y1="{ya}" x2="{xb + WIDTH / 2:g}" y2="{yb + HEIGHT}" stroke="#888"/>'
+        )
+    roots = {u.node for u in e.outputs}
+    for i, (n, (x, y)) in enumerate(zip(e.nodes, places, strict=True)):
+        kept = n.requires_grad if isinstance(n, Leaf) else n.kept
+        radius, thick = (18 if isinstance(n, Leaf) else 3), (3 if i in roots else 1)
+        parts.append(
+            f'<rect x="{x}" y="{y}" width="{WIDTH}" height="{HEIGHT}" rx="{radius}" fill="#fff" '
+            f'stroke="{"#1668b8" if kept else "#444"}" stroke-width="{thick}"/>'
+            f'<text x="{x + WIDTH / 2:g}" y="{y + 24}" text-anchor="middle">{html.escape(_short(label(e, i)))}</text>'
+        )
+    return "".join([*parts, "</svg>"])
+
+
+def label(e: Expression, i: int) -> str:
+    """What is written on a node: its number, and the op or the shape."""
+    n = e.nodes[i]
+    return f"{i}: {n.subject.name}" if isinstance(n, Apply) else f"{i}: {_array(n.array)}"
+
+
+def _array(array: np.ndarray) -> str:
+    return f"{float(array):.6g}" if array.ndim == 0 else f"{' x '.join(map(str, array.shape))} array"
+
+
+def _short(text: str, most: int = 22) -> str:
+    return text if len(text) <= most else text[: most - 1] + "\N{HORIZONTAL ELLIPSIS}"
+
+
+def _edges(e: Expression) -> Iterator[tuple[int, int]]:
+    return ((u.node, k) for k, n in enumerate(e.nodes) for u in n.inputs)
+
+
+def _places(e: Expression) -> list[tuple[int, int]]:
+    """Where the boxes go: a row for each distance from the leaves."""
+    rows: list[int] = []
+    columns: list[int] = []
+    for n in e.nodes:
+        rows.append(max((rows[u.node] + 1 for u in n.inputs), default=0))
+        columns.append(rows[:-1].count(rows[-1]))
+    top = max(rows, default=0)
+    return [
+        (GAP + c * (WIDTH + GAP), GAP + (top - r) * (HEIGHT + GAP)) for r, c in zip(rows, columns, strict=True)
+    ]

@@ -1,0 +1,518 @@
+"""Programs as data: a graph of ops on leaves, that can be run, differentiated, printed, counted and compared."""
+
+from __future__ import annotations
+
+import inspect
+import re
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from adverify.case import literal
+from adverify.engine import Function, Node, Variable, variable
+from adverify.subject import Arrays, Subject, subject_of
+
+
+class Use(NamedTuple):
+    """One output of a node, where it is used."""
+
+    node: int
+    output: int = 0
+
+
+@dataclass(frozen=True, eq=False)
+class Leaf:
+    """An input of a program, or a constant if it requires no gradient.
+
+    Attributes
+    ----------
+    array : ndarray
+    requires_grad : bool
+    """
+
+    array: np.ndarray
+    requires_grad: bool = True
+
+    inputs: tuple[Use, ...] = field(default=(), init=False)
+
+    @property
+    def key(self) -> Any:
+        return self.array.dtype.str, self.array.shape, self.array.tobytes(), self.requires_grad
+
+
+@dataclass(frozen=True, eq=False)
+class Apply:
+    """An op on outputs of earlier nodes.
+
+    Attributes
+    ----------
+    subject : Subject
+    inputs : tuple of Use
+    kept : bool
+        Whether what comes out requires its gradient, as a leaf does.
+    """
+
+    subject: Subject
+    inputs: tuple[Use, ...]
+    kept: bool = False
+
+    @property
+    def key(self) -> Any:
+        return self.subject.kind, self.subject.name, self.inputs, self.kept
+
+
+class Total(Function):
+    """The sum of <weight, y> over several outputs y: with it one pass differentiates them all."""
+
+    def __init__(self, *weights: Any) -> None:
+        self.weights = weights
+
+    def forward(self, *outputs: Variable) -> Variable:
+        return variable(sum(float(np.sum(w * y.data)) for w, y in zip(self.weights, outputs, strict=True)))
+
+    def backward(self, *outputs_and_grad: Any) -> None:
+        *outputs, grad = outputs_and_grad
+        for w, y in zip(self.weights, outputs, strict=True):
+            y.grad = y.grad + w * grad
+
+
+class Plus(Function):
+    """The sum of its inputs, broadcast: the simplest op there is, put for others where they do not matter."""
+
+    def forward(self, *inputs: Variable) -> Variable:
+        return variable(sum(x.data for x in inputs))
+
+    def backward(self, *inputs_and_grad: Any) -> None:
+        *inputs, grad = inputs_and_grad
+        for x in inputs:
+            extra = grad.ndim - x.data.ndim
+            stretched = [extra + k for k, n in enumerate(x.data.shape) if n == 1]
+            x.grad = x.grad + grad.sum((*range(extra), *stretched), keepdims=True).reshape(x.data.shape)
+
+
+@dataclass(frozen=True, eq=False)
+class Expression:
+    """A directed acyclic graph of ops, with the values of its leaves and a cotangent for each output.
+
+    Nodes that apply the same op with the same constructor arguments share one instance of it, as they do where an op
+    is bound to an operator.
+
+    Attributes
+    ----------
+    nodes : tuple of Leaf or Apply
+        Each after those that it uses.
+    outputs : tuple of Use
+        What is differentiated; several are added up, each times its cotangent.
+    cotangents : tuple of ndarray
+        One for each output.
+
+    Examples
+    --------
+    >>> from adverify.ops import Multiply, Sin
+    >>> x = variable([0.0, 1.0], requires_grad=True)
+    >>> expression = Expression.trace(Multiply()(x, Sin()(x)))
+    >>> expression.ops
+    Counter({'Multiply': 1, 'Sin': 1})
+    >>> expression.shared
+    1
+    >>> expression.gradients()[0].round(3)
+    array([0.   , 1.382])
+    """
+
+    nodes: tuple[Leaf | Apply, ...]
+    outputs: tuple[Use, ...]
+    cotangents: Arrays
+
+    @classmethod
+    def trace(
+        cls, *outputs: Variable, inputs: Sequence[Variable] = (), cotangents: Sequence[Any] | None = None
+    ) -> Expression:
+        """Read the graph that the engine recorded below some outputs.
+
+        Parameters
+        ----------
+        *outputs : Variable
+        inputs : sequence of Variable
+            These become the first leaves, used or not.
+        cotangents : sequence of array_like, optional
+            Default: ones.
+        """
+        reader = _Reader()
+        for x in inputs:
+            reader.read(x)
+        uses = tuple(reader.read(y) for y in outputs)
+        given = cotangents or [1.0] * len(outputs)
+        weights = tuple(
+            np.array(np.broadcast_to(np.asarray(g, y.data.dtype), y.data.shape))
+            for g, y in zip(given, outputs, strict=True)
+        )
+        return cls(tuple(reader.nodes), uses, weights)
+
+    @cached_property
+    def leaves(self) -> tuple[int, ...]:
+        """The numbers of the nodes that are leaves."""
+        return tuple(i for i, n in enumerate(self.nodes) if isinstance(n, Leaf))
+
+    @cached_property
+    def values(self) -> tuple[Arrays, ...]:
+        """The outputs of each node, by a fresh instance of each op; raises Rejected if an op refuses."""
+        values: list[Arrays] = []
+        for n in self.nodes:
+            if isinstance(n, Leaf):
+                values.append((n.array,))
+            else:
+                values.append(n.subject.forward([values[u.node][u.output] for u in n.inputs]))
+        return tuple(values)
+
+    def operands(self, i: int) -> Arrays:
+        """The values that node `i` is applied to."""
+        return tuple(self.values[u.node][u.output] for u in self.nodes[i].inputs)
+
+    def evaluate(self, *arrays: Any) -> Arrays:
+        """Compute the outputs on other values of the leaves.
+
+        Parameters
+        ----------
+        *arrays : array_like
+            One for each leaf; none for the leaves' own.
+
+        Raises
+        ------
+        Rejected
+            If an op refuses what it gets.
+        """
+        values = (self.at(*arrays) if arrays else self).values
+        return tuple(values[u.node][u.output] for u in self.outputs)
+
+    def at(self, *arrays: Any) -> Expression:
+        """The same graph with other values of its leaves."""
+        if len(arrays) != len(self.leaves):
+            raise ValueError(f"the expression has {len(self.leaves)} leaves; got {len(arrays)} arrays")
+        nodes = list(self.nodes)
+        for i, array in zip(self.leaves, arrays, strict=True):
+            nodes[i] = replace(nodes[i], array=np.asarray(array, float))
+        return replace(self, nodes=tuple(nodes))
+
+    def below(self, outputs: Sequence[Use], cotangents: Arrays, keep: Sequence[int] = ()) -> Expression:
+        """The part of the graph that some outputs need, and the nodes of the numbers in `keep`."""
+        needed = {u.node for u in outputs} | set(keep)
+        for i in range(len(self.nodes) - 1, -1, -1):
+            if i in needed:
+                needed |= {u.node for u in self.nodes[i].inputs}
+        number = {old: new for new, old in enumerate(sorted(needed))}
+        nodes = tuple(_renumbered(self.nodes[i], number) for i in sorted(needed))
+        return Expression(nodes, tuple(Use(number[u.node], u.output) for u in outputs), cotangents)
+
+    def gradients(self) -> Arrays:
+        """Differentiate with the engine: the gradient of each leaf, zero for those that require none."""
+        run = Run(self)
+        run.backward()
+        return tuple(run.variables[i][0].grad for i in self.leaves)
+
+    def __call__(self, *variables: Any) -> Any:
+        """Apply the graph to Variables, one for each leaf; give its output, or the tuple of its outputs."""
+        if len(variables) != len(self.leaves):
+            raise ValueError(f"the expression has {len(self.leaves)} leaves; got {len(variables)} Variables")
+        run = Run(self, dict(zip(self.leaves, variables, strict=True)))
+        return run.outputs[0] if len(run.outputs) == 1 else tuple(run.outputs)
+
+    @cached_property
+    def consumers(self) -> dict[int, list[tuple[int, int]]]:
+        """For each node the (node, position) of each of its uses."""
+        found: dict[int, list[tuple[int, int]]] = {i: [] for i in range(len(self.nodes))}
+        for k, n in enumerate(self.nodes):
+            for position, u in enumerate(n.inputs):
+                found[u.node].append((k, position))
+        return found
+
+    @property
+    def ops(self) -> Counter[str]:
+        """How often each op is applied."""
+        return Counter(n.subject.kind.__name__ for n in self.nodes if isinstance(n, Apply))
+
+    @property
+    def pairs(self) -> Counter[tuple[str, str]]:
+        """How often an op is applied to what another gives: (parent, child)."""
+        names = [n.subject.kind.__name__ if isinstance(n, Apply) else "" for n in self.nodes]
+        return Counter((names[i], names[u.node]) for i, n in enumerate(self.nodes) for u in n.inputs if names[u.node])
+
+    @property
+    def depth(self) -> int:
+        """The number of ops on the longest way from a leaf to an output."""
+        depths: list[int] = []
+        for n in self.nodes:
+            depths.append(max((depths[u.node] + 1 for u in n.inputs), default=0))
+        return max((depths[u.node] for u in self.outputs), default=0)
+
+    @property
+    def shared(self) -> int:
+        """How many nodes are used more than once."""
+        return sum(len(uses) > 1 for uses in self.consumers.values())
+
+    @property
+    def repeated(self) -> int:
+        """How many nodes have one Variable in several places."""
+        return sum(len(set(n.inputs)) < len(n.inputs) for n in self.nodes)
+
+    @property
+    def size(self) -> int:
+        """How many nodes there are, leaves included."""
+        return len(self.nodes)
+
+    def name(self, i: int) -> str:
+        """Call a node in reports: ``"node 3, `Max(axis=0)`"``."""
+        n = self.nodes[i]
+        return f"leaf {i}" if isinstance(n, Leaf) else f"node {i}, `{n.subject.name}`"
+
+    def mention(self, i: int) -> str:
+        """Call a node where another one is spoken of: ``"node 3 (Max)"``."""
+        n = self.nodes[i]
+        return f"leaf {i}" if isinstance(n, Leaf) else f"node {i} ({n.subject.kind.__name__})"
+
+    @property
+    def key(self) -> Any:
+        """What two expressions have in common that are equal."""
+        return tuple(n.key for n in self.nodes), self.outputs, tuple((g.shape, g.tobytes()) for g in self.cotangents)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Expression) and self.key == other.key
+
+    def __hash__(self) -> int:
+        return hash(self.key)
+
+    def python(self) -> str:
+        """Python that runs, and builds and differentiates the graph; `str` gives it too."""
+        return "\n".join(_python(self))
+
+    __str__ = python
+
+    def __repr__(self) -> str:
+        terms = [
+            f"{i} = {n.subject.name}({', '.join(str(u.node) for u in n.inputs)})"
+            for i, n in enumerate(self.nodes)
+            if isinstance(n, Apply)
+        ]
+        return f"<Expression of {len(self.leaves)} leaves: {'; '.join(terms) or 'no ops'}>"
+
+    def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
+        printer.text(repr(self) if cycle else f"Expression that is written\n{self}\n")
+
+    def dot(self) -> str:
+        """The graph in Graphviz's language."""
+        from adverify.diagram import dot
+
+        return dot(self)
+
+    def mermaid(self) -> str:
+        """The graph in Mermaid's language."""
+        from adverify.diagram import mermaid
+
+        return mermaid(self)
+
+    def svg(self) -> str:
+        """The graph as a drawing that needs no other program."""
+        from adverify.diagram import svg
+
+        return svg(self)
+
+    def _repr_html_(self) -> str:
+        return self.svg()
+
+
+class Run:
+    """An Expression built with the engine's Variables; `backward` passes over the one graph as often as it is called.
+
+    Attributes
+    ----------
+    variables : list of list of Variable
+        The outputs of each node.
+    outputs : list of Variable
+    """
+
+    def __init__(
+        self, expression: Expression, leaves: Mapping[int, Any] | None = None,
+        instances: Callable[[int, Apply], Function] | None = None,
+    ) -> None:  # fmt: skip
+        self.variables: list[list[Variable]] = []
+        instance_of = instances or Instances()
+        for i, n in enumerate(expression.nodes):
+            if isinstance(n, Leaf):
+                given = leaves[i] if leaves else variable(np.array(n.array), n.requires_grad)
+                self.variables.append([given])
+                continue
+            result = instance_of(i, n)(*(self.variables[u.node][u.output] for u in n.inputs))
+            outputs = list(result) if isinstance(result, tuple) else [result]
+            for y in outputs:
+                y.requires_grad = n.kept
+            self.variables.append(outputs)
+        self.outputs = [self.variables[u.node][u.output] for u in expression.outputs]
+        self._cotangents = expression.cotangents
+
+    def backward(self) -> None:
+        """Differentiate all outputs in one pass of the engine."""
+        if len(self.outputs) == 1:
+            self.outputs[0].backward(self._cotangents[0])
+        else:
+            Total(*self._cotangents)(*self.outputs).backward()
+
+
+class Instances:
+    """One instance for all nodes that apply the same."""
+
+    def __init__(self) -> None:
+        self._made: dict[Any, Function] = {}
+
+    def __call__(self, i: int, n: Apply) -> Function:
+        return self._made.setdefault((n.subject.kind, n.subject.name), n.subject.make())
+
+
+def _renumbered(node: Leaf | Apply, number: dict[int, int]) -> Leaf | Apply:
+    if isinstance(node, Leaf):
+        return node
+    return replace(node, inputs=tuple(Use(number[u.node], u.output) for u in node.inputs))
+
+
+class _Reader:
+    """Turns the engine's graph into nodes, iteratively: graphs may be deep."""
+
+    def __init__(self) -> None:
+        self.nodes: list[Leaf | Apply] = []
+        self._known: dict[Any, Use] = {}
+        self._subjects: dict[int, Subject] = {}
+
+    def read(self, root: Variable) -> Use:
+        stack = [root]
+        while stack:
+            v = stack[-1]
+            if v in self._known:
+                stack.pop()
+                continue
+            missing = [x for x in _variables_below(v) if x not in self._known]
+            if missing:
+                stack += missing
+                continue
+            self._add(stack.pop())
+        return self._known[root]
+
+    def _add(self, v: Variable) -> None:
+        node, output = _recorded(v)
+        if node is None:
+            self._known[v] = Use(len(self.nodes))
+            self.nodes.append(Leaf(np.array(v.data), v.requires_grad))
+        elif node in self._known:
+            self._known[v] = Use(self._known[node].node, output)
+        else:
+            self._known[node] = Use(len(self.nodes))
+            self._known[v] = Use(len(self.nodes), output)
+            inputs = tuple(self._known[x] for x in node.inputs if x is not None)
+            self.nodes.append(Apply(self._subject(node.function), inputs, v.requires_grad))
+
+    def _subject(self, function: Function) -> Subject:
+        if id(function) not in self._subjects:
+            found, arguments = subject_of(function, {}), _arguments_of(function)
+            written = ", ".join(f"{k}={v!r}" for k, v in arguments.items())
+            name = f"{found.name}({written})" if written else found.name
+            same = sum(s.name.partition("#")[0] == name for s in self._subjects.values())
+            # Two instances that are written alike may differ in what they hold.
+            name = f"{name}#{same + 1}" if same else name
+            self._subjects[id(function)] = replace(found, name=name, arguments=arguments)
+        return self._subjects[id(function)]
+
+
+def _arguments_of(function: Function) -> dict[str, Any]:
+    """The constructor arguments, where an instance keeps them under their names and they are not the defaults."""
+    found = {}
+    for name, parameter in inspect.signature(type(function)).parameters.items():
+        value = getattr(function, name, parameter.default)
+        value = value.tolist() if isinstance(value, np.ndarray) else value
+        if repr(value) != repr(parameter.default):
+            found[name] = value
+    return found
+
+
+def _recorded(v: Variable) -> tuple[Node | None, int]:
+    """The use of a Function that gave a Variable, and which of its outputs it is; None for leaves and hand-made ones."""
+    if isinstance(v.back, Node):
+        return v.back, 0
+    bundle = getattr(v.back, "inputs", (None,))[0]
+    node = getattr(bundle, "back", None)
+    return (node, v.back.index) if isinstance(node, Node) and hasattr(v.back, "index") else (None, 0)
+
+
+def _variables_below(v: Variable) -> Iterator[Variable]:
+    node, _ = _recorded(v)
+    return (x for x in (node.inputs if node is not None else ()) if x is not None)
+
+
+def is_recorded(*outputs: Variable) -> bool:
+    """Whether every Variable that some outputs depend on is a leaf or was given by a Function."""
+    return all(v.back is None or _recorded(v)[0] is not None for v in _all_below(*outputs))
+
+
+def leaves_below(*outputs: Variable) -> list[Variable]:
+    """The Variables that some outputs depend on, and that no op gave."""
+    return [v for v in _all_below(*outputs) if v.back is None]
+
+
+def _all_below(*outputs: Variable) -> list[Variable]:
+    found, stack = dict.fromkeys(outputs), list(outputs)
+    while stack:
+        for x in _variables_below(stack.pop()):
+            if x not in found:
+                found[x] = None
+                stack.append(x)
+    return list(found)
+
+
+def _python(e: Expression) -> Iterator[str]:
+    kinds = sorted({(n.subject.kind.__module__, n.subject.kind.__name__) for n in e.nodes if isinstance(n, Apply)})
+    makers = {n.requires_grad for n in e.nodes if isinstance(n, Leaf)}
+    yield "import numpy as np"
+    names = [name for name, wanted in (("tensor", True in makers), ("variable", False in makers)) if wanted]
+    yield f"from adverify import {', '.join(names)}"
+    if len(e.outputs) > 1:
+        yield "from adverify.expression import Total"
+    for module, name in kinds:
+        yield f"from {module} import {name}"
+    yield ""
+    instances = _names_of_instances(e)
+    made: set[str] = set()
+    for i, n in enumerate(e.nodes):
+        if isinstance(n, Leaf):
+            yield f"x{i} = {'tensor' if n.requires_grad else 'variable'}({literal(n.array)})"
+            continue
+        name = instances[n.subject.kind, n.subject.name]
+        if name not in made:
+            made.add(name)
+            call = n.subject.name.partition("#")[0]
+            yield f"{name} = {call if call.endswith(')') else f'{call}()'}"
+        several = len(e.values[i]) > 1
+        operands = ", ".join(_written(e, u) for u in n.inputs)
+        yield f"v{i} = {name}({operands})"
+        if n.kept and several:
+            yield f"for output in v{i}:\n    output.requires_grad = True"
+        elif n.kept:
+            yield f"v{i}.requires_grad = True"
+    outputs = ", ".join(_written(e, u) for u in e.outputs)
+    cotangents = ", ".join(literal(g) for g in e.cotangents)
+    yield f"{outputs}.backward({cotangents})" if len(e.outputs) == 1 else f"Total({cotangents})({outputs}).backward()"
+
+
+def _written(e: Expression, u: Use) -> str:
+    if isinstance(e.nodes[u.node], Leaf):
+        return f"x{u.node}"
+    return f"v{u.node}[{u.output}]" if len(e.values[u.node]) > 1 else f"v{u.node}"
+
+
+def _names_of_instances(e: Expression) -> dict[Any, str]:
+    named: dict[Any, str] = {}
+    for n in e.nodes:
+        if isinstance(n, Apply):
+            snake = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", n.subject.kind.__name__).lower()
+            taken = sum(name.rstrip("_0123456789") == snake for name in named.values())
+            named.setdefault((n.subject.kind, n.subject.name), f"{snake}_{taken + 1}" if taken else snake)
+    return named

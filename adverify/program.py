@@ -1,0 +1,218 @@
+"""A callable of Variables as an op: its forward builds the graph, its backward is a pass of the engine."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from types import MappingProxyType
+from typing import Any, ClassVar
+
+import numpy as np
+
+from adverify.case import Case, literal
+from adverify.engine import Function, Variable, variable
+from adverify.expression import Total, leaves_below
+
+
+MOST_ELEMENTS = 200
+"""Of a larger parameter, so many elements are verified."""
+
+
+class Parameter:
+    """A leaf that a program holds itself, or, of a large one, some of its elements.
+
+    Attributes
+    ----------
+    leaf : Variable
+    chosen : ndarray of int or None
+        Which elements, by their flat index; None for all.
+    """
+
+    def __init__(self, leaf: Variable) -> None:
+        self.leaf = leaf
+        size = leaf.data.size
+        few = np.random.default_rng(0).choice(size, MOST_ELEMENTS, replace=False) if size > MOST_ELEMENTS else None
+        self.chosen = None if few is None else np.sort(few)
+
+    @property
+    def values(self) -> np.ndarray:
+        return np.array(self.leaf.data) if self.chosen is None else self.leaf.data.ravel()[self.chosen]
+
+    @property
+    def gradient(self) -> np.ndarray:
+        return np.array(self.leaf.grad) if self.chosen is None else self.leaf.grad.ravel()[self.chosen]
+
+    @contextmanager
+    def set_to(self, values: np.ndarray) -> Iterator[None]:
+        """Have other values, and no gradient, for a while."""
+        data, grad = self.leaf.data, self.leaf.grad
+        whole = np.array(data)
+        whole.flat[slice(None) if self.chosen is None else self.chosen] = values
+        self.leaf.data, self.leaf.grad = whole, None
+        try:
+            yield
+        finally:
+            self.leaf.data, self.leaf.grad = data, grad
+
+
+class Program(Function):
+    """What `check_expression` verifies; subclasses are made by `program_of`.
+
+    Attributes
+    ----------
+    written : callable
+        Takes Variables, returns one or a tuple of them.
+    parameters : tuple of Parameter
+        What it holds itself; their values are the last inputs.
+    """
+
+    written: ClassVar[Callable[..., Any]]
+    parameters: ClassVar[tuple[Parameter, ...]] = ()
+
+    def __init__(self) -> None:
+        # With the inputs themselves, so that no other Variable gets the identity of one.
+        self._graphs: dict[tuple[int, ...], tuple[Sequence[Variable], Graph]] = {}
+
+    def forward(self, *inputs: Variable) -> Any:
+        graph = Graph(type(self), inputs)
+        self._graphs[tuple(map(id, inputs))] = inputs, graph
+        result = graph.result
+        if not all(isinstance(y, Variable) for y in graph.outputs):
+            return result  # which is then said to be no Variable
+        return tuple(variable(y.data) for y in result) if isinstance(result, tuple) else variable(result.data)
+
+    def __deepcopy__(self, memo: Any) -> Program:
+        return type(self)()
+
+    def backward(self, *inputs_and_grad: Any) -> None:
+        *inputs, grad = inputs_and_grad
+        _, graph = self._graphs.get(tuple(map(id, inputs))) or (inputs, Graph(type(self), inputs))
+        for x, gradient in graph.gradients(grad):
+            x.grad = x.grad + gradient
+
+    @classmethod
+    def example(cls, case: Case) -> str:
+        """Write a case as it is written with the program itself."""
+        names = case.names[: len(case.names) - len(cls.parameters)]
+        lines = [f"{n} = tensor({literal(a)})" for n, a in zip(names, case.arrays, strict=False)]
+        held = zip(case.names[len(names) :], case.arrays[len(names) :], strict=True)
+        lines += [f"{n} = {literal(a)}  # held by {cls.__name__}" for n, a in held]
+        call = f"{cls.__name__}({', '.join(names)})"
+        grads = ", ".join(literal(g) for g in case.cotangents)
+        if len(case.cotangents) == 1:
+            return "\n".join([*lines, f"{call}.backward({grads})"])
+        return "\n".join([*lines, f"Total({grads})(*{call}).backward()  # from adverify.expression import Total"])
+
+
+class Graph:
+    """One call of a program.
+
+    Attributes
+    ----------
+    inputs : list of Variable
+        The leaves that stand for the inputs; one that is given twice is one leaf.
+    outputs : tuple of Variable
+    result : Variable or tuple of Variable
+        As the program returned it.
+    """
+
+    def __init__(self, program: type[Program], inputs: Sequence[Variable]) -> None:
+        count = len(inputs) - len(program.parameters)
+        self._parameters = tuple(zip(program.parameters, inputs[count:], strict=True))
+        self._of = {x: variable(x.data, requires_grad=True) for x in inputs[:count]}
+        self.inputs = [self._of[x] for x in inputs[:count]]
+        with self._parameters_set():
+            result = program.written(*self.inputs)
+        self.result = tuple(result) if isinstance(result, list | tuple) else result
+        self.outputs: tuple[Variable, ...] = self.result if isinstance(self.result, tuple) else (self.result,)
+
+    def gradients(self, grad: Any) -> Iterator[tuple[Variable, Any]]:
+        """Run the engine; give each input with its gradient."""
+        with self._parameters_set():
+            for leaf in self._of.values():
+                leaf.grad = None
+            if len(self.outputs) == 1:
+                self.outputs[0].backward(grad)
+            else:
+                Total(*grad)(*self.outputs).backward()
+            found = [(x, leaf.grad) for x, leaf in self._of.items()]
+            found += [(x, p.gradient) for p, x in self._parameters]
+        return iter(found)
+
+    @contextmanager
+    def _parameters_set(self) -> Iterator[None]:
+        with ExitStack() as stack:
+            for p, x in self._parameters:
+                stack.enter_context(p.set_to(x.data))
+            yield
+
+
+def program_of(
+    f: Callable[..., Any], inputs: Sequence[str] = (), parameters: Mapping[str, Parameter] = MappingProxyType({})
+) -> type[Program]:
+    """Make the op that applies a callable, and is named as it is.
+
+    Parameters
+    ----------
+    f : callable
+    inputs : sequence of str
+        What to call its inputs, where it has parameters as well.
+    parameters : mapping of str to Parameter
+
+    Raises
+    ------
+    TypeError
+        If `f` cannot be called, or Python does not know what it takes.
+    """
+    if not callable(f):
+        raise TypeError(f"expected a callable of Variables, or an Expression; got {f!r}, a {type(f).__name__}")
+    positional = inspect.Parameter.POSITIONAL_ONLY
+    if parameters:
+        taken = [inspect.Parameter(name, positional) for name in (*inputs, *parameters)]
+    else:
+        own = [p for p in inspect.signature(f).parameters.values() if p.kind not in (p.KEYWORD_ONLY, p.VAR_KEYWORD)]
+        taken = [p if p.kind is p.VAR_POSITIONAL else p.replace(kind=positional) for p in own]
+
+    def forward(self: Program, *inputs: Variable) -> Any:
+        return Program.forward(self, *inputs)
+
+    signature = inspect.Signature([inspect.Parameter("self", positional), *taken])
+    forward.__signature__ = signature  # type: ignore[attr-defined]
+    named = f if hasattr(f, "__name__") else type(f)
+    namespace = {"written": staticmethod(f), "parameters": tuple(parameters.values()), "forward": forward,
+                 "__module__": named.__module__, "__qualname__": named.__qualname__}  # fmt: skip
+    return type(named.__name__ if named.__name__.isidentifier() else "f", (Program,), namespace)
+
+
+def parameters_of(program: type[Program], arrays: Sequence[np.ndarray]) -> dict[str, Parameter]:
+    """Find the leaves that a program uses and holds itself, if they require a gradient, by name."""
+    graph = Graph(program, [variable(np.array(a)) for a in arrays])
+    given = set(graph.inputs)  # a list would compare the Variables' values
+    own = [v for v in leaves_below(*graph.outputs) if v.requires_grad and v not in given and v.data.size]
+    names = {id(v): name for name, v in reversed(list(_held(inspect.unwrap(program.written))))}
+    return {names.get(id(v), f"parameter_{i}"): Parameter(v) for i, v in enumerate(own)}
+
+
+def _held(holder: Any, prefix: str = "", depth: int = 0) -> Iterator[tuple[str, Variable]]:
+    """Every Variable that a callable can reach by its attributes, its closure and its globals."""
+    if isinstance(holder, Variable):
+        yield prefix or "parameter", holder
+        return
+    if depth > 4:
+        return
+    parts: dict[str, Any] = {}
+    if inspect.ismethod(holder):
+        parts = vars(holder.__self__) if hasattr(holder.__self__, "__dict__") else {}
+    elif inspect.isfunction(holder):
+        reached = inspect.getclosurevars(holder)
+        parts = {**reached.nonlocals, **reached.globals}
+    elif isinstance(holder, dict):
+        parts = {str(k): v for k, v in holder.items()}
+    elif isinstance(holder, list | tuple):
+        parts = {str(i): v for i, v in enumerate(holder)}
+    elif not isinstance(holder, type | np.ndarray) and hasattr(holder, "__dict__") and not inspect.ismodule(holder):
+        parts = vars(holder)
+    for name, part in parts.items():
+        joined = f"{prefix}_{name}" if prefix else name
+        yield from _held(part, joined if joined.isidentifier() else f"parameter_{joined}".replace(" ", "_"), depth + 1)

@@ -1,0 +1,71 @@
+"""Engines with one mistake each, to be put in place of `Variable.backward`."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from adverify import Variable
+
+
+def engine(mistake=""):
+    """Give a `backward` that is right but for one mistake; right in all if there is none."""
+
+    def backward(self, grad=1.0):
+        seed = np.array(np.broadcast_to(grad, self.data.shape), self.data.dtype)
+        uses = counted(self, once=mistake == "a repeated input is counted once")
+        held = {v: v._grad for v in uses}
+        for v in uses:
+            if mistake != "a gradient of an earlier pass is sent again" or v.back is None:
+                v._grad = None
+        self._grad, ready, visited = seed, [self], set()
+        while ready:
+            v = ready.pop()
+            visited.add(v)
+            g = v._grad
+            if v.back is not None and g is not None:
+                v.back(g)
+                if mistake == "a kept intermediate is propagated twice" and v.requires_grad:
+                    v.back(g)
+            for x in inputs_of(v):
+                uses[x] -= 1
+                early = mistake == "a node is visited before its gradient is complete"
+                is_due = early and not any(x is other for other in ready) and x not in visited
+                if is_due or (not uses[x] and x not in visited):
+                    ready.append(x)
+                if mistake == "gradients are zeroed too early" and uses[x] and x.back is not None:
+                    x._grad = None
+            v._grad = total(held[v], g, v, mistake) if v.requires_grad else None
+
+    return backward
+
+
+def total(before, g, v, mistake):
+    if g is None:
+        return before
+    has_it = mistake == "a gradient of an earlier pass is sent again" and v.back is not None
+    return np.asarray(g if before is None or has_it else before + g, v.data.dtype)
+
+
+def counted(root, once):
+    uses, stack = {root: 0}, [root]
+    while stack:
+        inputs = inputs_of(stack.pop())
+        for x in dict.fromkeys(inputs) if once else inputs:
+            if x not in uses:
+                uses[x] = 0
+                stack.append(x)
+            uses[x] += 1
+    return uses
+
+
+def inputs_of(v: Variable):
+    return [x for x in getattr(v.back, "inputs", ()) if x is not None]
+
+
+MISTAKES = (
+    "a node is visited before its gradient is complete",
+    "a repeated input is counted once",
+    "a kept intermediate is propagated twice",
+    "a gradient of an earlier pass is sent again",
+    "gradients are zeroed too early",
+)

@@ -1,0 +1,174 @@
+"""A wrong gradient of a graph is blamed on who is guilty: an op, a use of it, or the engine."""
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, Phase, given, seed, settings
+
+from adverify import Function, Variable, VerificationError, check_expression, ops, tensor, variable
+from adverify.blame import judge_expression
+from adverify.expression import Expression
+from adverify.strategies import expressions
+from adverify.verdict import Status
+from benchmarks.expressions import blamed
+from tests import corpora
+from tests.faulty_engines import MISTAKES, engine
+
+AS_USUAL = settings(max_examples=100, database=None, deadline=None, suppress_health_check=list(HealthCheck),
+                    phases=[Phase.generate])  # fmt: skip
+
+
+def first_accusation(start=0, **what):
+    """Look for a wrong graph as a user does, with Hypothesis's usual number of examples; give the report on it."""
+
+    @seed(start)
+    @AS_USUAL
+    @given(expressions(**what))
+    def check(e):
+        check_expression(e)
+
+    with pytest.raises(VerificationError) as caught:
+        check()
+    return caught.value.report
+
+
+def shown(report):
+    """The graph of a report."""
+    return report.failures[0].case.subject.kind.expression
+
+
+@pytest.mark.parametrize("start", range(3))
+@pytest.mark.parametrize("mistake", MISTAKES)
+def test_a_mistake_in_the_engine_is_found_and_shrunk(mistake, start, monkeypatch):
+    monkeypatch.setattr(Variable, "backward", engine(mistake))
+    report = first_accusation(start)
+    assert report.failures[0].property == "composition"
+    assert report.failures[0].diagnoses[0].kind == "blame engine"
+    assert "the engine" in report.headline
+    assert shown(report).size <= 4
+
+
+def test_an_engine_that_is_written_otherwise_is_not_accused(monkeypatch):
+    monkeypatch.setattr(Variable, "backward", engine())
+
+    @seed(0)
+    @AS_USUAL
+    @given(expressions())
+    def check(e):
+        check_expression(e)
+
+    check()
+
+
+class Remembering(ops.Sin):
+    """Keeps its input, as if it were used once."""
+
+    def forward(self, x):
+        self.x = np.array(x.data)
+        return super().forward(x)
+
+    def backward(self, x, grad):
+        x.grad += np.cos(self.x if self.x.shape == x.data.shape else x.data) * grad
+
+
+class Overwriting(ops.Sin):
+    def backward(self, x, grad):
+        x.grad = np.cos(x.data) * grad
+
+
+class Writing(ops.Sin):
+    """Computes in place of its input."""
+
+    def backward(self, x, grad):
+        x.grad += np.cos(x.data) * grad
+        x.data *= 2
+
+
+class Doubling(ops.Exp):
+    def backward(self, x, grad):
+        x.grad += 2 * np.exp(x.data) * grad
+
+
+class CountingTies(ops.Max):
+    """Gives each of several largest elements the whole gradient."""
+
+    def backward(self, x, grad):
+        largest = x.data.max(axis=self.axis, keepdims=True)
+        x.grad += (x.data == largest) * np.reshape(grad, largest.shape)
+
+
+OTHERS = [ops.Add, ops.Multiply, ops.Tanh, ops.Sum, ops.Matmul, ops.Squeeze]
+
+
+@pytest.mark.parametrize("op", [Remembering, Overwriting, Writing, Doubling])
+def test_the_guilty_op_is_named(op):
+    report = first_accusation(ops=[*OTHERS, op])
+    assert op.__name__ in report.headline
+    assert shown(report).size <= 4
+    assert {n for n, count in shown(report).ops.items() if count} <= {op.__name__, "Plus", *(o.__name__ for o in OTHERS)}
+
+
+def test_state_that_is_shared_between_uses_is_told_from_a_wrong_formula():
+    report = first_accusation(ops=[*OTHERS, Remembering])
+    assert report.failures[0].diagnoses[0].kind == "blame use"
+    assert "keeps something of another use of the same instance" in report.headline
+    assert shown(report).ops["Remembering"] == 2
+
+
+def test_the_node_and_what_is_special_about_its_input_are_named():
+    x = tensor([[1.0, 3.0, 2.0], [2.0, 3.0, 0.0]])
+    e = Expression.trace(ops.sum(CountingTies(axis=0)(ops.square(x)) * ops.sum(x, axis=0)))
+    judgement = judge_expression(e)
+    assert judgement.verdict.reason.startswith("node 3, `CountingTies(axis=0)`, with ties in column 1 of x: ")
+    assert judgement.blame.kind == "op"
+
+
+def test_a_value_that_no_op_shares_is_not_asked_of_the_engine():
+    assert judge_expression(Expression.trace(ops.exp(tensor(1.0)))).verdict.status is Status.HOLDS
+
+
+def test_what_the_oracle_cannot_decide_is_no_accusation():
+    judgement = judge_expression(Expression.trace(ops.floor(tensor([1.0, 2.5]))))
+    assert judgement.verdict.status is Status.UNDECIDED
+    assert check_expression(Expression.trace(ops.floor(tensor([1.0, 2.5])))).undecided == 1
+
+
+def test_an_op_that_raises_in_backward_is_named():
+    class Raising(Function):
+        def forward(self, x):
+            return variable(2 * x.data)
+
+        def backward(self, x, grad):
+            raise RuntimeError("not written yet")
+
+    judgement = judge_expression(Expression.trace(ops.sum(Raising()(tensor([1.0, 2.0])))))
+    assert judgement.guilty == "Raising"
+    assert "not written yet" in judgement.verdict.reason
+
+
+def test_right_graphs_are_not_accused():
+    undecided = 0
+
+    @seed(1)
+    @settings(AS_USUAL, max_examples=150)
+    @given(expressions())
+    def judge(e):
+        nonlocal undecided
+        status = judge_expression(e).verdict.status
+        assert status is not Status.VIOLATED
+        undecided += status is Status.UNDECIDED
+
+    judge()
+    assert undecided < 150 / 4
+
+
+def mutants():
+    """Of the corpora that are there, those whose gradient is wrong, or goes wrong in a graph, at ordinary inputs."""
+    others = [op for _, op in corpora.ops("mutants", ["own"]) if op.violates in ("gradient", "accumulation", "purity")]
+    return [op for _, op in corpora.ops("mutants", ["shared"])] + others[::4]
+
+
+def test_mutants_among_built_in_ops_are_blamed_by_name():
+    found = {op.__name__: blamed(op, 0) for op in mutants()}
+    by_name = sum(name == who for name, who in found.items())
+    assert all(who in ("", name) for name, who in found.items()), "another op is blamed"
+    assert by_name >= 0.9 * len(found), [name for name, who in found.items() if name != who]
