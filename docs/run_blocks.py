@@ -31,12 +31,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
 from typing import Any
+from unittest import mock
 
 from hypothesis import settings
+
+from adverify import search
 
 OPTIONS = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
 COMMANDS_TIME_OUT = 120
 EXAMPLES = 10
+UNHURRIED = 60
+"""Seconds for which a failure is made smaller, so that a busy machine shows what an idle one does."""
 NOWHERE = -1
 """Where a block ends that the page does not have."""
 
@@ -99,7 +104,8 @@ def differences(path: Path) -> Iterator[Difference]:
     """Run the blocks of a page in a new directory, and give where what it shows is not what happens."""
     page = path.read_text()
     before = list(sys.path), set(sys.modules), Path.cwd()
-    with tempfile.TemporaryDirectory() as directory:
+    unhurried = mock.patch.object(search, "SHRINK_SECONDS", UNHURRIED)
+    with tempfile.TemporaryDirectory() as directory, unhurried:
         os.chdir(directory)
         sys.path.insert(0, directory)
         try:
