@@ -1,4 +1,4 @@
-"""Write docs/reference/settings.md from adverify/config.py and the plugin: ``python docs/make_settings_reference.py``."""
+"""Write docs/reference/settings.md from the settings and the plugin: ``python docs/make_settings_reference.py``."""
 
 from __future__ import annotations
 
