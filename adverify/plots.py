@@ -25,6 +25,7 @@ COLOURS = {"#010203": "currentColor", "#010204": "var(--forward)", "#010205": "v
 INK, FORWARD, BACKWARD, UNKNOWN = COLOURS
 STYLE: dict[Any, Any] = {
     "svg.fonttype": "none", "text.parse_math": False, "font.size": 9.0, "axes.titlesize": 9.0,
+    "font.sans-serif": ["DejaVu Sans"],
     "text.color": INK, "axes.edgecolor": INK, "axes.labelcolor": INK, "axes.titlecolor": INK, "xtick.color": INK,
     "ytick.color": INK, "hatch.color": UNKNOWN, "axes.spines.top": False, "axes.spines.right": False,
     "axes.linewidth": 0.6, "hatch.linewidth": 0.6,
@@ -139,7 +140,7 @@ def _along(slope: schema.Slope, window: schema.Window, key: str) -> str:
         if np.isfinite([low, high]).all():
             ends = np.outer([low, high], side) * reach / size
             axes.fill_between(side, ends[0], ends[1], color=FORWARD, alpha=0.2, lw=1.0)
-        axes.plot(t / reach, phi / size, color=FORWARD, lw=1.8, marker=".", ms=2.5)
+        axes.plot(t / reach, phi / size, color=FORWARD, lw=1.8)
         axes.plot(side, analytic * reach / size * side, color=BACKWARD, lw=1.5, ls=(0, (5, 2)))
         if not np.isfinite(analytic):
             axes.text(0.05, -0.9, f"backward: {analytic}", color=BACKWARD)

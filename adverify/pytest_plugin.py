@@ -151,7 +151,7 @@ def _files(target: Target) -> Iterator[Path]:
         places = [*target.path, *sys.path]
         own = None
         for name in accumulate(target.module.split("."), "{}.{}".format):
-            finders = (PathFinder, *sys.meta_path)  # the latter know packages that are installed as editable
+            finders: list[Any] = [PathFinder, *sys.meta_path]  # the latter know packages that are installed as editable
             spec = next((s for finder in finders if (s := finder.find_spec(name, places))), None)
             if spec is None:
                 return

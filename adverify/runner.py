@@ -9,6 +9,7 @@ import multiprocessing
 import os
 import re
 import signal
+import sys
 import time
 import traceback
 from collections.abc import Callable, Iterable, Iterator
@@ -211,7 +212,8 @@ def _one_thread() -> Iterator[None]:
 
 
 def _serve(connection: Connection, last_words: Connection) -> None:
-    """Answer until nobody asks; Ctrl-C is the asking process's business, and nothing is printed."""
+    """Answer until nobody asks; Ctrl-C is the asking process's business; nothing is printed, or left beside sources."""
+    sys.dont_write_bytecode = True
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     if os.name == "posix":
         import resource

@@ -16,9 +16,11 @@ from typer.testing import CliRunner
 import adverify
 from adverify.cli import app
 from adverify.cli.exit_codes import ExitCode
+from adverify.cli.formats import Format
 from adverify.cli.options import number_of
 from adverify.diagnosis.base import kinds
 from adverify.properties import all_properties
+from adverify.renderers import names
 
 OPS = """
 import os
@@ -111,7 +113,8 @@ def written(directory):
 
 def test_each_op_is_told_whatever_it_does_to_its_process(here):
     command = [sys.executable, "-m", "adverify", "check", "myops", *CHEAP, *TIME, "--seed=1", "-n2"]
-    done = subprocess.run(command, cwd=here, capture_output=True, text=True, timeout=120)
+    usual = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    done = subprocess.run(command, cwd=here, env=usual, capture_output=True, text=True, timeout=120)
     said = {line.split(": ")[0]: line for line in done.stdout.partition("───")[0].splitlines()}
     assert done.returncode == ExitCode.WRONG, done.stdout + done.stderr
     assert done.stderr == ""
@@ -182,12 +185,63 @@ def test_a_run_is_had_again_in_any_format(run, here):
     assert "this is no JSON" in run("report", "myops.py").stderr
 
 
-def test_a_crash_is_in_the_document(run):
+def test_a_crash_is_shown_in_every_format(run):
     done = run("check", "myops.py:Leaves", *CHEAP, "--format=json")
     assert done.exit_code == ExitCode.WRONG
     (report,) = json.loads(done.stdout)["reports"]
     assert report["status"] == "crashed"
     assert report["obstacle"] == "its process exited with code 0"
+    assert set(Format) == {"text", "json", *names()}
+    for format in names():
+        shown = run("report", f"--format={format}")
+        assert shown.exit_code == 0, shown.output
+        assert "Leaves" in shown.stdout
+        assert "crashed" in shown.stdout
+
+
+SETTINGS = """
+[tool.adverify]
+targets = ["myops.py"]
+max_examples = 5
+exclude = ["layout"]
+
+[tool.adverify.xfail]
+WrongSquare = "not yet mended"
+"Sine::purity" = "was impure once"
+
+[tool.adverify.skip]
+"""
+
+
+def test_what_pyproject_says_holds_in_the_whole_project(run, here, monkeypatch):
+    skips = "".join(f'{name} = "hopeless"\n' for name in ("Noise", "Waits", "WaitsInC", "Leaves"))
+    (here / "pyproject.toml").write_text(SETTINGS + skips)
+    (here / "below").mkdir()
+    monkeypatch.chdir(here / "below")
+    result = run("check")
+    assert result.exit_code == ExitCode.UNDECIDED, result.output
+    assert "myops.py:Leaves: skipped: hopeless" in result.stdout
+    assert "myops.py:WrongSquare: fails as expected: gradient: not yet mended" in result.stdout
+    assert "it was expected to be wrong (was impure once), and is not: take it out of xfail" in result.stdout
+    assert "6 ops: 1 undecided, 1 fails as expected, 4 skipped" in result.stdout
+    assert written(here / "below") == []
+    assert run("check", "../myops.py:WrongSquare").exit_code == ExitCode.VERIFIED
+    assert run("check", "../myops.py:Leaves").exit_code == ExitCode.UNDECIDED
+    (here / "pyproject.toml").write_text("[tool.adverify]\ntargtes = []")
+    refused = run("check")
+    assert refused.exit_code == ExitCode.USAGE
+    assert "[tool.adverify] has no key 'targtes'; did you mean 'targets'?" in refused.stderr
+
+
+def test_a_test_is_written_when_asked_and_none_is_overwritten(run, here):
+    assert "which fails as long as" in run("check", "myops.py:WrongSquare", *CHEAP, "--write-test=.").stdout
+    test = here / "test_wrong_square.py"
+    assert "from myops import WrongSquare\n" in test.read_text()
+    test.write_text("edited")
+    again = run("check", "myops.py:WrongSquare", *CHEAP, "--write-test=.")
+    assert again.exit_code == ExitCode.WRONG
+    assert "test_wrong_square.py is there already, and is left as it is" in again.stderr
+    assert test.read_text() == "edited"
 
 
 def test_fuzzing_ends_when_time_is_up(run):
@@ -224,6 +278,7 @@ def test_ctrl_c_ends_it_with_the_report_of_what_was_done(here, command):
     assert process.returncode == (ExitCode.INTERRUPTED if command == "check" else tried), stdout + stderr
     assert "Traceback" not in stdout + stderr
     assert re.search(r"op.*seed \d+", stdout)
+    assert "interrupted" in stdout
     assert len(list((here / ".adverify" / "runs").iterdir())) == 1
 
 

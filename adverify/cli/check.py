@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.text import Text
 
 from adverify.cli.asking import asked
-from adverify.cli.display import complain, line, summary
+from adverify.cli.display import complain, line, separate, summary
 from adverify.cli.exit_codes import ExitCode, exit_code
 from adverify.cli.formats import Format, FormatOption, OutputOption, refuse_unwritable, rendered, talk, write
 from adverify.cli.options import (
@@ -28,7 +28,7 @@ from adverify.cli.options import (
 from adverify.cli.project import Project, ops_meant, refuse
 from adverify.regression import identifier
 from adverify.runner import Processes
-from adverify.targets import Target
+from adverify.targets import Target, listed
 from adverify.verification import Answer, Outcome, Plan, verified
 
 
@@ -75,6 +75,8 @@ def check(
         ops = ops_meant(project, targets, keyword, running)
         answers, interrupted = _checked(ops, plan, running, project, where, fail_fast)
     _say_how_it_ended(where, answers, plan)
+    if left := [op.name for op in ops if op not in {a.op for a in answers}]:
+        where.print(f"{'interrupted' if interrupted else 'stopped'}; not checked: {listed(left)}", style="yellow")
     if write_test is not None:
         _write_tests(answers, write_test, where)
     document = project.keep_run(answers, plan, command="check", interrupted=interrupted)
@@ -111,9 +113,9 @@ def _say_how_it_ended(where: Console, answers: Sequence[Answer], plan: Plan) -> 
     """Print the report of each op that is not verified, then how many there are of each kind."""
     for answer in answers:
         if answer.outcome not in (Outcome.VERIFIED, Outcome.EXPECTED, Outcome.SKIPPED):
-            where.rule(style="dim")
+            separate(where)
             where.print(Text.from_ansi(answer.text))
-    where.rule(style="dim")
+    separate(where)
     where.print(f"{summary(a.outcome for a in answers)} (seed {plan.seed})")
 
 

@@ -11,6 +11,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn
 from rich.text import Text
 
 from adverify import schema, terminal
+from adverify.report import printable
 from adverify.verification import Look, Outcome
 
 STYLES = {
@@ -30,6 +31,11 @@ def console(stderr: bool = False) -> Console:
     return made
 
 
+def separate(where: Console) -> None:
+    """Draw a line between reports."""
+    where.rule(style="dim", characters="─" if where.encoding.startswith("utf") else "-")
+
+
 def look_of(where: Console) -> Look:
     """Tell what a console can show."""
     if not where.is_terminal:
@@ -44,7 +50,7 @@ def complain(text: str) -> None:
 
 def line(name: str, record: schema.Report, outcome: Outcome) -> Text:
     """Say in a line what came out for an op."""
-    said = record["headline"].removeprefix(f"{record['name']}: ")
+    said = printable(record["headline"].removeprefix(f"{record['name']}: "))
     took = f" ({float(record['seconds']):.1f} s)" if record["seconds"] else ""
     return Text.assemble((name, "bold"), ": ", (said, STYLES[outcome]), (took, "dim"))
 

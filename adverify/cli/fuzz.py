@@ -13,7 +13,7 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
-from adverify.cli.display import console, counted, progress
+from adverify.cli.display import console, counted, progress, separate
 from adverify.cli.exit_codes import ExitCode, exit_code
 from adverify.cli.options import (
     Count,
@@ -26,7 +26,7 @@ from adverify.cli.options import (
 )  # fmt: skip
 from adverify.cli.project import Project, ops_meant
 from adverify.runner import Lost, Processes
-from adverify.targets import Target
+from adverify.targets import Target, listed
 from adverify.verification import Answer, Outcome, Plan, lost, verified
 
 UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
@@ -154,9 +154,9 @@ def _round(item: tuple[Target, Plan]) -> Answer:
 def _say_how_it_ended(ops: Sequence[Target], tally: Tally, plan: Plan, where: Console) -> None:
     for answer in tally.answers.values():
         if answer.outcome not in (Outcome.VERIFIED, Outcome.EXPECTED, Outcome.SKIPPED):
-            where.rule(style="dim")
+            separate(where)
             where.print(Text.from_ansi(answer.text))
     if untried := [op.name for op in ops if op not in tally.answers]:
-        where.print(f"not tried: {', '.join(untried)}", style="yellow")
-    where.rule(style="dim")
+        where.print(f"not tried: {listed(untried)}", style="yellow")
+    separate(where)
     where.print(f"{counted(len(ops), 'op')}, {counted(tally.rounds, 'round')}: {tally} (seed {plan.seed})")

@@ -10,6 +10,7 @@ from adverify.cli.display import STYLES, console
 from adverify.cli.exit_codes import exit_code
 from adverify.cli.options import Count, Keyword, Targets, TimeLimit, number_of
 from adverify.cli.project import Project, ops_meant
+from adverify.report import printable
 from adverify.runner import Processes
 from adverify.verification import surveyed
 
@@ -38,5 +39,5 @@ def list_ops(
         for suits in record["inferred"]:
             where.print(f"    {suits}")
         if record["obstacle"]:
-            where.print(f"    {record['obstacle']}", style=STYLES[found[op].outcome])
+            where.print(f"    {printable(record['obstacle'])}", style=STYLES[found[op].outcome])
     raise typer.Exit(exit_code([answer.outcome for answer in found.values()]))

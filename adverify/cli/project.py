@@ -21,7 +21,7 @@ from adverify.storage import Storage
 from adverify.targets import Target, TargetError, listed, ops_of, parse
 from adverify.verification import Answer, Plan
 
-IMPORT_SECONDS = 300.0
+IMPORT_SECONDS = 120.0
 
 
 class Project:

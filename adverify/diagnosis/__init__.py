@@ -9,14 +9,13 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
-import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
 from adverify.diagnosis.base import GRADIENT, Mistake, faults_of, kinds, mistakes_of
-from adverify.diagnosis.witness import Witness, gather
+from adverify.diagnosis.witness import Stopwatch, Witness, gather
 from adverify.isolation import OutOfTime
 from adverify.report import Diagnosis, Failure
 
@@ -39,18 +38,26 @@ def diagnose(failure: Failure) -> tuple[Diagnosis, ...]:
     -------
     tuple of Diagnosis
     """
-    started = time.thread_time()
+    stopwatch = Stopwatch()
     watch = failure.case.subject.watch
     try:
         with np.errstate(all="ignore"):
-            if failure.verdict.exception is None and failure.property in GRADIENT:
-                return _mistakes(failure, started) or _faults(failure)
-            return _faults(failure) or _mistakes(failure, started)
+            if failure.property not in GRADIENT:
+                return _faults(failure) or _mistakes(failure, stopwatch)
+            if failure.verdict.exception is None:
+                return _mistakes(failure, stopwatch) or _faults(failure)
+            found = _faults(failure)
+            return (_mistakes(failure, stopwatch) if _only_raises(found) else ()) + found
     except OutOfTime:
         return ()
     finally:
         if watch is not None:
             watch.pause()
+
+
+def _only_raises(found: Sequence[Diagnosis]) -> bool:
+    """Whether nothing is known but the exception: at other shapes there may be a gradient that says more."""
+    return [d.kind for d in found] == ["exception"]
 
 
 def _said(explain: Callable[..., str], *about: Any) -> str:
@@ -69,14 +76,14 @@ def _faults(failure: Failure) -> tuple[Diagnosis, ...]:
     return ()
 
 
-def _mistakes(failure: Failure, started: float) -> tuple[Diagnosis, ...]:
+def _mistakes(failure: Failure, stopwatch: Stopwatch) -> tuple[Diagnosis, ...]:
     candidates = mistakes_of(failure.property)
     if not candidates:
         return ()
-    witnesses = gather(failure.case, started + MEASURING_SECONDS)
+    witnesses = gather(failure.case, stopwatch, MEASURING_SECONDS)
     found: dict[tuple[str, str], list[str]] = {}
     for i, name in enumerate(failure.case.names):
-        explained = _explained(candidates, witnesses, i, started + SECONDS)
+        explained = _explained(candidates, witnesses, i, stopwatch)
         if explained is not None:
             mistake, text = explained
             found.setdefault((mistake.kind, text), []).append(f"{name}.grad")
@@ -89,7 +96,7 @@ def _sentence(names: Sequence[str], text: str) -> str:
 
 
 def _explained(
-    candidates: Sequence[Mistake], witnesses: Sequence[Witness], i: int, until: float
+    candidates: Sequence[Mistake], witnesses: Sequence[Witness], i: int, stopwatch: Stopwatch
 ) -> tuple[Mistake, str] | None:
     """Find the simplest mistake that fits all witnesses; else those of some ranks, the falsifying example's first."""
     ranks = list(dict.fromkeys(_ranks(w) for w in witnesses))
@@ -100,7 +107,7 @@ def _explained(
         some.sort(key=lambda w: not w.wrong(i).any())  # what does not fit is then seen at once
         which = ("" if len(some) == len(witnesses) else f", for {_in_words(some[0])}") + _part_of_domain(some[0])
         for mistake in candidates:
-            if time.thread_time() > until:
+            if stopwatch.seconds > SECONDS:
                 return None
             text = _said(mistake.explain, some, i)
             if text:

@@ -224,7 +224,6 @@ _FUNCTIONS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
     "(1 + |{}|)": lambda q: 1 + np.abs(q),
     "sqrt(1 - {}**2)": lambda q: np.sqrt(1 - q**2),
     "sqrt(1 + {}**2)": lambda q: np.sqrt(1 + q**2),
-    "sign({})": np.sign,
 }
 
 
@@ -236,11 +235,10 @@ def _candidates(w: Witness, i: int) -> dict[str, np.ndarray]:
         for name, q in quantities.items():
             value = function(q)
             found[pattern.format(name)] = value
-            if pattern != "sign({})":
-                found[f"1 / {pattern.format(name)}"] = 1 / value
-                found[f"{pattern.format(name)} / 2"] = value / 2
-                found[f"-{pattern.format(name)}"] = -value
-                found[f"2 * {pattern.format(name)}"] = 2 * value
+            found[f"1 / {pattern.format(name)}"] = 1 / value
+            found[f"{pattern.format(name)} / 2"] = value / 2
+            found[f"-{pattern.format(name)}"] = -value
+            found[f"2 * {pattern.format(name)}"] = 2 * value
     for (a, p), (b, q) in itertools.permutations(quantities.items(), 2):
         found[f"{a} / {b}"] = p / q
         found[f"{a} * {b}"] = p * q

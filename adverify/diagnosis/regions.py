@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 
@@ -10,7 +9,7 @@ import numpy as np
 
 from adverify.diagnosis.base import GRADIENT, Fault, Mistake
 from adverify.diagnosis.factors import _closed_form, _times
-from adverify.diagnosis.witness import Witness, gather, measured, slope
+from adverify.diagnosis.witness import Stopwatch, Witness, gather, measured, slope
 from adverify.properties.gradient import _moved_off
 from adverify.report import Failure
 from adverify.strategies.values import MATRICES, Regime, table
@@ -273,7 +272,7 @@ class NotANumber(Fault):
 
 def _is_wrong_elsewhere(failure: Failure) -> bool:
     """Whether gradients are wrong that are finite, so that NaN or infinity is not all that is wrong."""
-    witnesses = gather(failure.case, time.thread_time() + 0.1)
+    witnesses = gather(failure.case, Stopwatch(), 0.1)
     return any((w.wrong(i) & np.isfinite(w.actual[i])).any() for w in witnesses for i in range(len(w.arrays)))
 
 

@@ -133,7 +133,7 @@ class InputForOutput(Mistake):
     """A formula in terms of the output, given the input."""
 
     kind = "input-for-output"
-    complexity = 5
+    complexity = 8
 
     def explain(self, witnesses: Sequence[Witness], i: int) -> str:
         if not all(len(w.arrays) == 1 and w.cotangent is not None and w.case.outputs[0].shape == w.arrays[0].shape

@@ -27,6 +27,9 @@ CLEARLY = 10
 SHARP = 1e-4
 """An error bar above this share of the gradient's size tells nothing."""
 
+PATIENCE = 10.0
+"""How many times as long something may take by the clock, on a busy machine or for an op that waits."""
+
 KNOWN = 0.7
 """Of a gradient's elements, so many have to be known for it to tell anything."""
 
@@ -209,14 +212,25 @@ def slope(case: Case, members: np.ndarray) -> tuple[float, float]:
     return float(estimate.value[0]) / step, CLEARLY * float(estimate.error[0]) / step
 
 
-def gather(case: Case, until: float) -> list[Witness]:
+class Stopwatch:
+    """Counts seconds of processor time; of an op that waits, a share of those that pass."""
+
+    def __init__(self) -> None:
+        self._work, self._wall = time.thread_time(), time.monotonic()
+
+    @property
+    def seconds(self) -> float:
+        return max(time.thread_time() - self._work, (time.monotonic() - self._wall) / PATIENCE)
+
+
+def gather(case: Case, stopwatch: Stopwatch, most: float) -> list[Witness]:
     """Measure the case itself and other ordinary inputs, as many as there is time for; those of its ranks first.
 
     Where backward gives NaN or infinity at the case, nothing but that is to be learnt from it.
     """
     found = [w for w in [measured(case)] if w is not None and _tells(w) and all(np.isfinite(v).all() for v in w.actual)]
     for other in itertools.chain(_beside(case), alternatives(case)):
-        if time.thread_time() > until:
+        if stopwatch.seconds > most:
             break
         witness = measured(other)
         if witness is not None and _tells(witness):

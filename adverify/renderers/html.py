@@ -27,6 +27,8 @@ except ImportError as error:
     ) from error
 
 STATUSES = ("violated", "crashed", "undecided", "verified")
+MOST_DRAWN = 40
+"""Failures of which there are pictures: each takes a good part of a second, and a tenth of a megabyte."""
 EDGES = (-100, -30, *range(-10, 11), 30, 100)
 """Decades at which a bar of the magnitudes begins; comparable from op to op."""
 LABELS = {-10: "1e-10", -5: "1e-5", 0: "1", 5: "1e5", 10: "1e10"}
@@ -39,6 +41,7 @@ def render(document: schema.Document, root: Path) -> str:
     return template.render(
         document=document,
         counts={s: sum(r["status"] == s for r in document["reports"]) for s in STATUSES},
+        drawn=_drawn_keys(document),
         style=_read("report.css"),
         script=script,
         script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
@@ -57,6 +60,7 @@ def _environment(root: Path) -> jinja2.Environment:
     environment.globals |= {
         "bars": _bars,
         "causes": _causes,
+        "MOST_DRAWN": MOST_DRAWN,
         "elements": elements_of,
         "jacobians": jacobian_pictures,
         "slopes": slope_pictures,
@@ -78,6 +82,17 @@ def _environment(root: Path) -> jinja2.Environment:
 
 def _read(name: str) -> str:
     return files("adverify").joinpath("page", name).read_text(encoding="utf-8")
+
+
+def _drawn_keys(document: schema.Document) -> list[str]:
+    """Name the failures of which there are pictures, as the page does."""
+    keys = [
+        f"op-{i}-{j}"
+        for i, report in enumerate(document["reports"], 1)
+        for j, failure in enumerate(report["failures"], 1)
+        if failure["anatomy"]
+    ]
+    return keys[:MOST_DRAWN]
 
 
 def _drawn(picture: Picture) -> Any:

@@ -144,6 +144,17 @@ def test_failures_with_one_cause_are_named_together(documents, shown):
     assert "OSError raised by" not in said
 
 
+def test_of_many_failures_some_have_pictures_and_the_others_say_so(documents, shown, monkeypatch):
+    monkeypatch.setattr("adverify.renderers.html.MOST_DRAWN", 2)
+    many = [documents["wrong_number"]["reports"][0]] * 5
+    source = shown({**documents["verified"], "reports": many}, "html")
+    page = Page(source)
+    pictures = [a for _, a in page.elements if a.get("class") == "picture"]
+    assert len(pictures) == 2 * 10
+    assert page.words.count("There are pictures of the first 2 failures only") == 3
+    assert len(source) < 250_000
+
+
 def test_a_drawing_is_an_image_that_can_run_nothing(shown):
     report = failures.wrong_number()
 
