@@ -64,6 +64,12 @@ UNEXPLAINED = (
 SIMPLE = {"sign", "factor", "ratio", "transposed", "flipped", "swapped", "left-out", "cotangent", "constant-term"}
 
 
+@pytest.fixture(autouse=True)
+def _however_busy_the_machine_is(monkeypatch):
+    monkeypatch.setattr(diagnosis, "MEASURING_SECONDS", 3.0)
+    monkeypatch.setattr(diagnosis, "SECONDS", 10.0)
+
+
 def found(op):
     with pytest.raises(VerificationError) as caught:
         check_function(op, seed=0, max_examples=8)
