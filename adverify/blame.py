@@ -43,7 +43,7 @@ class Local(Case):
     actual: Arrays = ()
 
     @property
-    def cotangents(self) -> Arrays:  # type: ignore[override]
+    def cotangents(self) -> Arrays:
         return self.actual
 
 
@@ -192,16 +192,16 @@ class Chain:
                 sent[:] = [g if g is None else _jittered(g, rng) for g in sent]
             if isinstance(n, Leaf) or all(g is None for g in sent):
                 continue
-            g = self.complete(e, i)
+            complete = self.complete(e, i)
             try:
-                self.shares[i] = n.subject.vjp(e.operands(i), g)
+                self.shares[i] = n.subject.vjp(e.operands(i), complete)
             except BackwardRaised as raised:
-                raise _Raised(i, g, raised) from raised
+                raise _Raised(i, complete, raised) from raised
             for u, a, share in zip(n.inputs, e.operands(i), self.shares[i], strict=True):
                 if np.shape(share) != a.shape:
                     error = ValueError(f"backward left a gradient of shape {np.shape(share)} for an input of "
                                        f"shape {a.shape}")  # fmt: skip
-                    raise _Raised(i, g, BackwardRaised(error))
+                    raise _Raised(i, complete, BackwardRaised(error))
                 self._add(e, u, share)
 
     def _add(self, e: Expression, u: Any, share: Any) -> None:
@@ -258,9 +258,7 @@ Difference = tuple[int, int, int, np.ndarray, np.ndarray]
 """Pass, node, output, what should be there, what is."""
 
 
-def _differences(
-    e: Expression, chain: Chain, passes: Iterator[tuple[int, Run, int]]
-) -> Iterator[Difference]:
+def _differences(e: Expression, chain: Chain, passes: Iterator[tuple[int, Run, int]]) -> Iterator[Difference]:
     """Give every value and gradient of a run that is not that of the chain, the last node first."""
     bars: Bars = []
     for number, run, times in passes:
@@ -324,7 +322,8 @@ def _bars(e: Expression, chain: Chain) -> Bars:
 
 def _perturbed(e: Expression, seed: int) -> Expression:
     """The same graph, with values that are all off by a few roundings; as it is, if an op does not take them."""
-    rng, values = np.random.default_rng(seed), []
+    rng = np.random.default_rng(seed)
+    values: list[Arrays] = []
     for n in e.nodes:
         operands = [values[u.node][u.output] for u in n.inputs]
         try:
@@ -512,8 +511,8 @@ class _Witnessed:
                              f"and loses what {self._senders(i)} sends to it")  # fmt: skip
             if seen and not right[0]:
                 evidence = _evidence(f"cotangent of node {i}", wanted[0], seen[0][0])
-                return Blame("engine", i, f"{where}the engine visits {e.mention(i)} {self._what_is_missing(i, *both(seen[0]))}",
-                             evidence)  # fmt: skip
+                missing = self._what_is_missing(i, *both(seen[0]))
+                return Blame("engine", i, f"{where}the engine visits {e.mention(i)} {missing}", evidence)
             if seen:
                 blame = self._of_shares(where, i, visits[i][0])
                 if blame is not None:
@@ -743,9 +742,7 @@ def _confirmed(case: Local, verdict: Verdict) -> Verdict:
             _INFERRED[key] = infer(subject, len(case.arrays), Signature.parse(hinted) if hinted else None, domains)
         except NothingFits:
             _INFERRED[key] = (case.sampling,)
-    inside = [
-        s for s in _INFERRED[key] if all(d.holds(a).all() for d, a in zip(s.domains, case.arrays, strict=True))
-    ]
+    inside = [s for s in _INFERRED[key] if all(d.holds(a).all() for d, a in zip(s.domains, case.arrays, strict=True))]
     if not inside:
         return undecided("the input is outside of the domain that was inferred")
     return _asked([dataclasses.replace(case, sampling=inside[0])])[0]

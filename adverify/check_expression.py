@@ -21,7 +21,7 @@ from adverify.engine import variable
 from adverify.expression import Expression, is_recorded
 from adverify.expression_shrinking import shrunk
 from adverify.isolation import isolated
-from adverify.program import Graph, Program, parameters_of, program_of
+from adverify.program import Graph, Program, gradients_kept, parameters_of, program_of
 from adverify.properties import Property, all_properties
 from adverify.report import Diagnosis, Failure, Report, VerificationError
 from adverify.sampling import Sampling
@@ -89,12 +89,13 @@ def check_expression(
     else:
         program = program_of(f)
         asked = [_Blaming(p) for p in all_properties() if p.name not in excluded]
-        report, failed = verify(program, asked, None, signature, domain, inputs, max_examples, seed, time_limit)
+        with gradients_kept(f), isolated():
+            report, failed = verify(program, asked, None, signature, domain, inputs, max_examples, seed, time_limit)
+            report.failures[:] = map(_diagnosed, report.failures)
+            gradient = next((p for p in asked if p.name == "gradient"), None)
+            if report.ok and gradient is not None:
+                failed = _with_parameters(f, program, gradient, report, max_examples, seed, time_limit)
         report.location = _location(f)
-        report.failures[:] = map(_diagnosed, report.failures)
-        gradient = next((p for p in asked if p.name == "gradient"), None)
-        if report.ok and gradient is not None:
-            failed = _with_parameters(f, gradient, report, max_examples, seed, time_limit)
     if not report.ok:
         raise failed(report)
     return report
@@ -178,7 +179,9 @@ class _Blaming(Property):
             return verdict
         judgement = judge_expression(e)
         if judgement.blame is not None:
-            return dataclasses.replace(verdict, reason=f"{judgement.blame.text}; so that of the whole, {verdict.reason}")
+            return dataclasses.replace(
+                verdict, reason=f"{judgement.blame.text}; so that of the whole, {verdict.reason}"
+            )
         if not self.judges_gradients or verdict.exception is not None:
             return verdict
         missing = _not_recorded(case, graph, e)
@@ -241,21 +244,21 @@ def _not_recorded(case: Case, graph: Graph, e: Expression) -> str:
 
 
 def _with_parameters(
-    f: Callable[..., Any], gradient: _Blaming, report: Report, max_examples: int | None, seed: int | None,
-    time_limit: float,
+    f: Callable[..., Any], program: type[Program], gradient: _Blaming, report: Report, max_examples: int | None,
+    seed: int | None, time_limit: float,
 ) -> type[VerificationError]:  # fmt: skip
     """Verify the gradients of what a program holds, at its own values and some inputs, and enter it in the report."""
     most = max((len(c.arrays) for c in gradient.decided), default=0)
     cases = [c for c in gradient.decided if len(c.arrays) == most]
-    held = parameters_of(cases[0].subject.kind, cases[0].arrays) if cases else {}
+    held = parameters_of(program, cases[0].arrays) if cases else {}
     if not held:
         return VerificationError
-    program = program_of(f, cases[0].names, held)
-    own = tuple(p.values for p in program.parameters)
+    whole = program_of(f, cases[0].names, held)
+    own = tuple(p.values for p in whole.parameters)
     inputs = st.sampled_from([(*c.arrays, *own) for c in cases])
     examples = min(MOST_FOR_PARAMETERS, hypothesis.settings().max_examples if max_examples is None else max_examples)
     asked = [_Blaming(p) for p in all_properties() if p.name == "gradient"]
-    found, failed = verify(program, asked, None, None, None, inputs, examples, seed, time_limit)
+    found, failed = verify(whole, asked, None, None, None, inputs, examples, seed, time_limit)
     report.inferred.append(f"its parameters {', '.join(held)} at the values that they have")
     report.failures += map(_diagnosed, found.failures)
     report.cases += found.cases

@@ -86,6 +86,4 @@ def _places(e: Expression) -> list[tuple[int, int]]:
         rows.append(max((rows[u.node] + 1 for u in n.inputs), default=0))
         columns.append(rows[:-1].count(rows[-1]))
     top = max(rows, default=0)
-    return [
-        (GAP + c * (WIDTH + GAP), GAP + (top - r) * (HEIGHT + GAP)) for r, c in zip(rows, columns, strict=True)
-    ]
+    return [(GAP + c * (WIDTH + GAP), GAP + (top - r) * (HEIGHT + GAP)) for r, c in zip(rows, columns, strict=True)]

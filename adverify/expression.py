@@ -116,7 +116,7 @@ class Expression:
     >>> x = variable([0.0, 1.0], requires_grad=True)
     >>> expression = Expression.trace(Multiply()(x, Sin()(x)))
     >>> expression.ops
-    Counter({'Multiply': 1, 'Sin': 1})
+    Counter({'Sin': 1, 'Multiply': 1})
     >>> expression.shared
     1
     >>> expression.gradients()[0].round(3)
@@ -194,7 +194,9 @@ class Expression:
             raise ValueError(f"the expression has {len(self.leaves)} leaves; got {len(arrays)} arrays")
         nodes = list(self.nodes)
         for i, array in zip(self.leaves, arrays, strict=True):
-            nodes[i] = replace(nodes[i], array=np.asarray(array, float))
+            n = nodes[i]
+            assert isinstance(n, Leaf)
+            nodes[i] = replace(n, array=np.asarray(array, float))
         return replace(self, nodes=tuple(nodes))
 
     def below(self, outputs: Sequence[Use], cotangents: Arrays, keep: Sequence[int] = ()) -> Expression:
@@ -435,12 +437,12 @@ def _arguments_of(function: Function) -> dict[str, Any]:
 
 
 def _recorded(v: Variable) -> tuple[Node | None, int]:
-    """The use of a Function that gave a Variable, and which of its outputs it is; None for leaves and hand-made ones."""
+    """The use of a Function that gave a Variable, and which of its outputs it is; None where no Function did."""
     if isinstance(v.back, Node):
         return v.back, 0
-    bundle = getattr(v.back, "inputs", (None,))[0]
-    node = getattr(bundle, "back", None)
-    return (node, v.back.index) if isinstance(node, Node) and hasattr(v.back, "index") else (None, 0)
+    back: Any = v.back
+    node = getattr(getattr(back, "inputs", (None,))[0], "back", None)
+    return (node, back.index) if isinstance(node, Node) and hasattr(back, "index") else (None, 0)
 
 
 def _variables_below(v: Variable) -> Iterator[Variable]:
@@ -488,7 +490,7 @@ def _python(e: Expression) -> Iterator[str]:
         name = instances[n.subject.kind, n.subject.name]
         if name not in made:
             made.add(name)
-            call = n.subject.name.partition("#")[0]
+            call = re.sub(r"\b(inf|nan)\b", r"np.\1", n.subject.name.partition("#")[0])
             yield f"{name} = {call if call.endswith(')') else f'{call}()'}"
         several = len(e.values[i]) > 1
         operands = ", ".join(_written(e, u) for u in n.inputs)

@@ -67,7 +67,19 @@ def _shapes(e: Expression) -> list[tuple[int, ...]]:
 
 def simplifications(e: Expression) -> Iterator[Expression]:
     """Give graphs that are simpler in one respect, those first that leave out most."""
-    for way in (_alone, _cut, _one_output, _bypassed, _merged, _added, _reconnected, _plain, _resized, _simple_values):
+    for way in (
+        _alone,
+        _cut,
+        _one_output,
+        _opened,
+        _bypassed,
+        _merged,
+        _added,
+        _reconnected,
+        _plain,
+        _resized,
+        _simple_values,
+    ):
         for simpler in way(e):
             try:
                 _ = simpler.values
@@ -85,7 +97,7 @@ def _alone(e: Expression) -> Iterator[Expression]:
         cotangents = tuple(np.asarray(chain.cotangents[i][u.output]) for u in outputs)
         whole = e.below(outputs, cotangents)
         last = len(whole.nodes) - 1
-        yield _with_leaves(whole, lambda j, last=last: j != last)
+        yield _with_leaves(whole, last.__ne__)
     for i in reached[:-1]:
         outputs = tuple(Use(i, k) for k in range(len(e.values[i])) if chain.cotangents[i][k] is not None)
         yield e.below(outputs, tuple(np.asarray(chain.cotangents[i][u.output]) for u in outputs))
@@ -112,7 +124,7 @@ def _cut(e: Expression) -> Iterator[Expression]:
     """A node becomes a leaf."""
     for i in range(len(e.nodes) - 1, -1, -1):
         if isinstance(e.nodes[i], Apply):
-            yield _with_leaves(e, lambda j, i=i: j == i)
+            yield _with_leaves(e, i.__eq__)
 
 
 def _one_output(e: Expression) -> Iterator[Expression]:
@@ -122,6 +134,18 @@ def _one_output(e: Expression) -> Iterator[Expression]:
         outputs, cotangents = e.outputs[:k] + e.outputs[k + 1 :], e.cotangents[:k] + e.cotangents[k + 1 :]
         if outputs:
             yield e.below(outputs, cotangents)
+
+
+def _opened(e: Expression) -> Iterator[Expression]:
+    """Instead of an output, the inputs of its node are outputs, with the cotangents that they have in the graph."""
+    chain = Chain(e)
+    for u in e.outputs:
+        kept = [(v, g) for v, g in zip(e.outputs, e.cotangents, strict=True) if v != u]
+        others = [v for v in dict.fromkeys(e.nodes[u.node].inputs) if v not in dict(kept)]
+        sent = [(v, chain.cotangents[v.node][v.output]) for v in others]
+        kept += [(v, g) for v, g in sent if g is not None]
+        if kept:
+            yield e.below([v for v, _ in kept], tuple(np.asarray(g) for _, g in kept))
 
 
 def _bypassed(e: Expression) -> Iterator[Expression]:
@@ -220,11 +244,26 @@ def _resized(e: Expression) -> Iterator[Expression]:
         yield _at(e, [a[0] if a.ndim and len(a) else a for a in leaves])
 
 
+def _ones(a: np.ndarray) -> np.ndarray:
+    return np.ones_like(a)
+
+
+def _all_different(a: np.ndarray) -> np.ndarray:
+    return np.arange(1, a.size + 1, dtype=a.dtype).reshape(a.shape)
+
+
+def _whole(a: np.ndarray) -> np.ndarray:
+    return np.asarray(np.round(a))
+
+
+def _short(a: np.ndarray) -> np.ndarray:
+    return np.asarray(np.round(a, 1))
+
+
 def _simple_values(e: Expression) -> Iterator[Expression]:
     """Ones, small numbers all different, and each value rounded; in all leaves or in one."""
     leaves = [n.array for n in e.nodes if isinstance(n, Leaf)]
-    ways = (np.ones_like, lambda a: np.arange(1, a.size + 1, dtype=a.dtype).reshape(a.shape), np.round,
-            lambda a: np.round(a, 1))  # fmt: skip
+    ways: tuple[Callable[[np.ndarray], np.ndarray], ...] = (_ones, _all_different, _whole, _short)
     for way in ways:
         yield _at(e, [way(a) for a in leaves])
         if len(leaves) > 1:

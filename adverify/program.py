@@ -14,7 +14,6 @@ from adverify.case import Case, literal
 from adverify.engine import Function, Variable, variable
 from adverify.expression import Total, leaves_below
 
-
 MOST_ELEMENTS = 200
 """Of a larger parameter, so many elements are verified."""
 
@@ -192,6 +191,17 @@ def parameters_of(program: type[Program], arrays: Sequence[np.ndarray]) -> dict[
     own = [v for v in leaves_below(*graph.outputs) if v.requires_grad and v not in given and v.data.size]
     names = {id(v): name for name, v in reversed(list(_held(inspect.unwrap(program.written))))}
     return {names.get(id(v), f"parameter_{i}"): Parameter(v) for i, v in enumerate(own)}
+
+
+@contextmanager
+def gradients_kept(f: Callable[..., Any]) -> Iterator[None]:
+    """Leave the gradients of all Variables that a callable can reach as they were."""
+    kept = [(v, np.array(v.grad)) for v in dict(_held(inspect.unwrap(f))).values()]
+    try:
+        yield
+    finally:
+        for v, grad in kept:
+            v.grad = grad
 
 
 def _held(holder: Any, prefix: str = "", depth: int = 0) -> Iterator[tuple[str, Variable]]:

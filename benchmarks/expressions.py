@@ -19,6 +19,7 @@ from itertools import islice
 from typing import Any
 
 import hypothesis
+from adverify.strategies import expressions
 from hypothesis import HealthCheck, Phase
 
 import adverify.ops
@@ -27,7 +28,6 @@ from adverify.blame import judge_expression
 from adverify.discovery import functions_in
 from adverify.expression import Apply, Expression, Leaf
 from adverify.isolation import isolated
-from adverify.strategies import expressions
 from adverify.verdict import Status
 
 OPS = {op.__name__: op for op in functions_in(adverify.ops)}
@@ -67,16 +67,18 @@ class Coverage:
         self.depths[e.depth] += 1
         self.sizes[len(applied)] += 1
         used = {u.node for n in e.nodes for u in n.inputs} | {u.node for u in e.outputs}
-        self.traits += Counter({
-            "a shared node": int(e.shared > 0),
-            "a Variable in several places of one op": int(e.repeated > 0),
-            "several leaves": int(len(leaves) > 1),
-            "a constant": int(not all(n.requires_grad for n in leaves)),
-            "an unused leaf": int(any(i not in used for i in e.leaves)),
-            "a kept intermediate": int(any(n.kept for n in applied)),
-            "several outputs": int(len(e.outputs) > 1),
-            "single precision": int(any(n.array.dtype != float for n in leaves)),
-        })
+        self.traits += Counter(
+            {
+                "a shared node": int(e.shared > 0),
+                "a Variable in several places of one op": int(e.repeated > 0),
+                "several leaves": int(len(leaves) > 1),
+                "a constant": int(not all(n.requires_grad for n in leaves)),
+                "an unused leaf": int(any(i not in used for i in e.leaves)),
+                "a kept intermediate": int(any(n.kept for n in applied)),
+                "several outputs": int(len(e.outputs) > 1),
+                "single precision": int(any(n.array.dtype != float for n in leaves)),
+            }
+        )
 
     def __iadd__(self, other: Coverage) -> Coverage:
         for name, value in vars(other).items():
@@ -92,7 +94,8 @@ class Coverage:
         lines = [
             f"{self.graphs} graphs of {self.nodes} nodes in {self.seconds:.0f} s "
             f"({1e3 * self.seconds / max(1, self.graphs):.1f} ms each)",
-            f"ops       {len(set(OPS) & set(self.ops))} of {len(OPS)}" + (f"; not {', '.join(missing)}" if missing else ""),
+            f"ops       {len(set(OPS) & set(self.ops))} of {len(OPS)}"
+            + (f"; not {', '.join(missing)}" if missing else ""),
             f"pairs     {len(seen)} of {possible} (parent, child)",
             f"depth     {spread}",
             f"ops each  {sizes}",
@@ -196,6 +199,7 @@ def mutants(seed: int, roots: Sequence[str]) -> Counter[str]:
 
 
 def main() -> None:
+    """Run what the command line asks for."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--graphs", type=int, default=2000)
     parser.add_argument("--seed", type=int, default=0)

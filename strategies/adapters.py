@@ -6,7 +6,6 @@ from typing import Any
 
 import numpy as np
 
-from adverify.domains import Domain
 from adverify.engine import Function, Variable, variable
 
 

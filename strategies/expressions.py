@@ -5,7 +5,6 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Iterator, Mapping, Sequence
-
 from functools import cache
 from typing import Any, NamedTuple
 
@@ -87,11 +86,11 @@ def expressions(
     if max_nodes < 1 or leaves < 1:
         raise ValueError(f"max_nodes and leaves must be at least 1; got {max_nodes!r} and {leaves!r}")
     allowed = None if shapes is None else {tuple(s) for s in shapes}
-    count = draw(st.sampled_from(_lengths(max_nodes)))
-    steps = draw(st.lists(st.binary(min_size=BYTES, max_size=BYTES), min_size=count, max_size=count))
     growth = _Growth(draw, max_nodes, leaves, allowed)
-    for step in steps:
-        growth.step(menu, step)
+    for _ in range(max_nodes):
+        growth.step(menu, draw(st.binary(min_size=BYTES, max_size=BYTES)))
+        if not draw(st.integers(0, 7)):  # next to the step, so that Hypothesis can leave out a step with its leaves
+            break
     return growth.finished(draw(st.integers(0, 255)))
 
 
@@ -159,11 +158,6 @@ def _domains(prober: Prober, patterns: tuple[Shapes, ...], fillings: Sequence[st
         if name == "unit" and all(prober.accepts(prober.filled(patterns[0], wider, seed)) for seed in range(3)):
             domains[i] = real
     return tuple(domains)
-
-
-def _lengths(most: int) -> list[int]:
-    """How many steps there may be: any number, large ones more often."""
-    return [*range(1, most + 1), *range(most // 2 + 1, most + 1)]
 
 
 class _Step:
@@ -263,19 +257,19 @@ class _Growth:
 
     def _operand(self, shape: Shape, domain: Domain, preference: int, first: Use | None) -> Use:
         """What another input of the op is already, a node of the shape that is there, or a new leaf."""
-        if first is not None and preference % 2 and self._shape(first) == shape:
+        if first is not None and preference % 2 == 0 and self._shape(first) == shape:
             return first
         there = [Use(i) for i in range(len(self.nodes) - 1, -1, -1) if self._shape(Use(i)) == shape]
         there.sort(key=lambda u: u.node in self.used)
         is_full = sum(isinstance(n, Leaf) for n in self.nodes) >= self.max_leaves
-        if there and (is_full or preference % 8):
+        if there and (is_full or preference % 8 != 7):
             return there[preference // 8 % len(there)]
         if is_full or (self.shapes is not None and shape not in self.shapes):
             raise _Unfit
         regime = Regime.SPECIAL if preference % 32 >= 24 else Regime.ORDINARY
         size = math.prod(shape) * width(regime)
         values = decode(self.draw(st.binary(min_size=size, max_size=size)), shape, domain, regime)
-        single = preference % 64 == 40
+        single = preference % 64 == 47
         self._add(Leaf(values.astype(np.float32 if single else float), preference < 192), ())
         return Use(len(self.nodes) - 1)
 
@@ -300,7 +294,7 @@ class _Growth:
         return u if largest <= 10 else self._adapted(u, Squash())
 
     def _adapted(self, u: Use, adapter: Function) -> Use:
-        subject = _subject_of_adapter(type(adapter), tuple(vars(adapter).items()))
+        subject = _subject_of_adapter(adapter)
         if sum(isinstance(n, Apply) for n in self.nodes) >= self.max_nodes - 1:
             raise _Unfit
         self._add(Apply(subject, (u,)), subject.forward([self.values[u.node][u.output]]))
@@ -330,9 +324,12 @@ class _Growth:
         return whole.below(outputs, tuple(cotangents), unused)
 
 
-@cache
-def _subject_of_adapter(kind: type[Function], arguments: tuple[tuple[str, Any], ...]) -> Subject:
-    return subject_of(kind, dict(arguments))
+def _subject_of_adapter(adapter: Function) -> Subject:
+    key = (type(adapter), *vars(adapter).values())
+    return _ADAPTERS.setdefault(key, subject_of(type(adapter), vars(adapter)))
+
+
+_ADAPTERS: dict[Any, Subject] = {}
 
 
 def _squash(domain: Domain) -> Squash:
@@ -349,5 +346,3 @@ def _renamed(pattern: Shapes, place: int, shape: Shape) -> Shapes:
     sizes = dict(zip(pattern[place], shape, strict=True))
     others = tuple(tuple(sizes.get(n, n) for n in s) for s in pattern)
     return (*others[:place], shape, *others[place + 1 :])
-
-

@@ -1,0 +1,125 @@
+"""A layer, a loss, a model: judged as it is, and the guilty node is named."""
+
+import contextlib
+import io
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from adverify import InvalidFunction, VerificationError, check_expression, ops, tensor, variable
+from tests.test_blame import CountingTies, Overwriting
+
+
+class Steep(ops.Tanh):
+    """A slope of 1 - tanh(x)."""
+
+    def backward(self, x, grad):
+        x.grad += grad * (1 - np.tanh(x.data))
+
+
+class Network:
+    def __init__(self, activation):
+        rng = np.random.default_rng(0)
+        self.layers = [tensor(rng.normal(size=(3, 4))), tensor(rng.normal(size=(4, 1)))]
+        self.bias = tensor(rng.normal(size=4))
+        self.activation = activation
+
+    def __call__(self, x):
+        return self.activation(x @ self.layers[0] + self.bias) @ self.layers[1]
+
+
+def headline(f, **hints):
+    with pytest.raises(VerificationError) as caught:
+        check_expression(f, seed=0, **hints)
+    return caught.value.report.headline
+
+
+def test_a_model_is_verified_with_its_parameters():
+    report = check_expression(Network(ops.Tanh()), seed=0)
+    assert report.ok
+    assert report.name == "Network"
+    assert "layers_0" in report.inferred[-1]
+    assert "bias" in report.inferred[-1]
+
+
+def test_parameters_have_their_values_and_gradients_afterwards():
+    model = Network(ops.Tanh())
+    before = [v.data.copy() for v in (*model.layers, model.bias)]
+    check_expression(model, seed=0, max_examples=5)
+    for v, data in zip((*model.layers, model.bias), before, strict=True):
+        np.testing.assert_array_equal(v.data, data)
+        assert not v.grad.any()
+
+
+def test_the_guilty_node_of_a_model_is_named():
+    model = Network(Steep())
+    with pytest.raises(VerificationError) as caught:
+        check_expression(model, seed=0)
+    report = caught.value.report
+    assert "node 6, `Steep`: by itself, x.grad[0] is" in report.headline
+    assert report.failures[0].diagnoses[0].kind == "blame op"
+    assert "its input is x = np.array(" in report.failures[0].diagnoses[0].text
+    assert "Network(x).backward(" in str(report.failures[0])
+
+
+def test_a_gradient_that_is_wrong_for_a_parameter_only_is_found():
+    weights = tensor([0.5, -1.0])
+
+    def f(x):
+        return x + ops.sum(Steep()(weights))
+
+    assert "`Steep`" in headline(f)
+
+
+def test_an_op_that_overwrites_is_told_from_one_that_is_wrong():
+    overwriting = Overwriting()
+    assert "`Overwriting`, overwrites the gradient of leaf 0" in headline(lambda x: ops.exp(x) * overwriting(x) * x)
+
+
+def test_ties_inside_a_program_are_named():
+    assert "`CountingTies(axis=0)`, with ties in" in headline(lambda x: ops.sum(CountingTies(axis=0)(ops.sin(x)) ** 2))
+
+
+def test_what_is_computed_outside_of_the_graph_is_said():
+    def f(x, y):
+        return ops.exp(x) * variable(np.sin(y.data)) + y
+
+    assert "y also reaches the output by a way that the graph does not record" in headline(f)
+
+
+def test_kinks_that_meet_are_no_accusation():
+    assert check_expression(lambda x: ops.relu(x) - ops.relu(-x), seed=0).ok
+
+
+def test_several_outputs_and_any_number_of_inputs():
+    assert check_expression(lambda x, y: (x * y, ops.sin(x) @ ops.cos(y)), seed=0, max_examples=20).ok
+    assert check_expression(lambda *xs: ops.concatenate(xs), seed=0, max_examples=20).ok
+
+
+def test_what_is_no_program_is_refused():
+    with pytest.raises(TypeError, match="expected a callable of Variables"):
+        check_expression(3)
+    with pytest.raises(InvalidFunction, match="returned a float"):
+        check_expression(lambda x: 3.0)
+
+
+PAGE = Path(__file__).parent.parent / "docs" / "how-to" / "verify-a-model.md"
+
+
+def test_the_page_on_models_shows_what_happens():
+    blocks = re.findall(r"^```(python|text)\n(.*?)^```", PAGE.read_text(), flags=re.MULTILINE | re.DOTALL)
+    names, said = {}, ""
+    for language, block in blocks:
+        if language == "text":
+            pattern = ".*".join(map(re.escape, block.strip().split("...")))
+            assert re.match(pattern, said.strip(), flags=re.DOTALL), said
+            continue
+        output = io.StringIO()
+        with contextlib.redirect_stdout(output):
+            try:
+                exec(compile(block, str(PAGE), "exec"), names)
+            except VerificationError as error:
+                print(error)
+        said = output.getvalue()

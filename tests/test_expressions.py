@@ -1,0 +1,165 @@
+"""Programs as data: drawn, evaluated, differentiated, printed, drawn as pictures, counted, compared, shrunk."""
+
+import xml.etree.ElementTree as ET
+
+import numpy as np
+import pytest
+from adverify.strategies import expressions
+from hypothesis import HealthCheck, Phase, find, given, seed, settings
+
+from adverify import Function, ops, tensor, variable
+from adverify.expression import Apply, Expression, Leaf, Use
+from adverify.expression_shrinking import shrunk
+
+DRAWN = settings(max_examples=60, database=None, deadline=None, suppress_health_check=list(HealthCheck))
+ARITHMETIC = [ops.Add, ops.Multiply, ops.Exp, ops.Matmul, ops.Sum]
+
+
+def example():
+    x, y = tensor([[1.0, 2.0], [3.0, 5.0]]), variable([0.5, 0.25])
+    q, r = ops.QR()(x)
+    return Expression.trace(q * y + ops.sin(r), ops.sum(x, axis=0), inputs=[x, y])
+
+
+@seed(0)
+@DRAWN
+@given(expressions())
+def test_a_drawn_program_can_be_run_and_its_values_are_finite(e):
+    assert all(np.isfinite(y).all() for y in e.evaluate())
+    assert len(e.nodes) - len(e.leaves) <= 12
+    assert len(e.leaves) <= 5
+    assert len(e.gradients()) == len(e.leaves)
+
+
+@seed(0)
+@DRAWN
+@given(expressions())
+def test_the_python_of_a_program_computes_its_gradients(e):
+    names = {}
+    exec(e.python(), names)
+    for i, gradient in zip(e.leaves, e.gradients(), strict=True):
+        np.testing.assert_array_equal(names[f"x{i}"].grad, gradient)
+
+
+@seed(0)
+@DRAWN
+@given(expressions(ops=ARITHMETIC, max_nodes=4, leaves=2, shapes=[(2,), (2, 2)]))
+def test_what_is_asked_of_programs_is_kept_to(e):
+    assert set(e.ops) <= {op.__name__ for op in ARITHMETIC} | {"Squash"}
+    assert len(e.nodes) - len(e.leaves) <= 4
+    assert len(e.leaves) <= 2
+
+
+@pytest.mark.parametrize(
+    "trait",
+    [
+        lambda e: e.shared > 0,
+        lambda e: e.repeated > 0,
+        lambda e: len(e.outputs) > 1,
+        lambda e: len(e.leaves) > 1,
+        lambda e: any(isinstance(n, Apply) and n.kept for n in e.nodes),
+        lambda e: any(isinstance(n, Leaf) and not n.requires_grad for n in e.nodes),
+        lambda e: any(isinstance(n, Leaf) and n.array.dtype == np.float32 for n in e.nodes),
+        lambda e: any(not e.consumers[i] and Use(i) not in e.outputs for i in e.leaves),
+        lambda e: any(u.output for n in e.nodes for u in n.inputs),
+        lambda e: e.depth >= 6,
+        lambda e: len(e.values[e.outputs[0].node][0].shape) == 3,
+    ],
+)
+def test_programs_have_every_trait(trait):
+    assert trait(find(expressions(), trait, settings=settings(DRAWN, max_examples=2000, phases=[Phase.generate])))
+
+
+def test_a_program_shrinks_to_the_ops_that_matter():
+    smallest = find(expressions(ARITHMETIC), lambda e: e.ops["Exp"] and e.shared, settings=DRAWN)
+    assert sum(smallest.ops.values()) <= 2
+    assert len(smallest.leaves) == 1
+
+
+def test_the_users_own_ops_are_drawn_too():
+    class Halved(Function):
+        signature = "(n)->()"
+
+        def forward(self, x):
+            return variable(x.data.sum(axis=-1) / 2)
+
+        def backward(self, x, grad):
+            x.grad += np.expand_dims(grad, -1) / 2
+
+    e = find(expressions([ops.Exp, Halved]), lambda e: e.ops["Halved"] and e.ops["Exp"], settings=DRAWN)
+    assert "Halved" in repr(e)
+
+
+@pytest.mark.parametrize("wrong", [{"max_nodes": 0}, {"leaves": 0}, {"ops": []}])
+def test_what_cannot_be_drawn_is_refused(wrong):
+    with pytest.raises(ValueError, match=r"max_nodes|ops is empty"):
+        find(expressions(**wrong), lambda e: True)
+
+
+def test_a_traced_graph_is_counted():
+    e = example()
+    assert e.ops == {"QR": 1, "Multiply": 1, "Sin": 1, "Add": 1, "Sum": 1}
+    assert e.pairs == {("Multiply", "QR"): 1, ("Sin", "QR"): 1, ("Add", "Multiply"): 1, ("Add", "Sin"): 1}
+    assert (e.size, e.depth, e.shared, e.repeated) == (7, 3, 2, 0)
+
+
+def test_an_expression_is_a_function_of_its_leaves():
+    e = example()
+    x, y = np.array([[2.0, 1.0], [0.5, 4.0]]), np.array([1.0, -1.0])
+    q, r = np.linalg.qr(x)
+    sums = e.evaluate(x, y)
+    # The signs of Q and R are a convention; what they are not is in the other output.
+    np.testing.assert_allclose(sums[1], x.sum(axis=0))
+    np.testing.assert_allclose(np.abs(sums[0][1, 0]), np.abs(q * y + np.sin(r))[1, 0])
+    first, second = e(tensor(x), tensor(y))
+    np.testing.assert_array_equal(first.data, sums[0])
+    np.testing.assert_array_equal(second.data, sums[1])
+
+
+def test_expressions_are_compared_by_what_they_are():
+    assert example() == example()
+    assert hash(example()) == hash(example())
+    assert example() != example().at([[1.0, 2.0], [3.0, 6.0]], [0.5, 0.25])
+
+
+def test_instances_that_differ_are_told_apart():
+    x = tensor([1.0, 2.0])
+    e = Expression.trace(ops.Clip(0.0, 1.5)(x) + ops.Clip(0.0, 3.0)(x))
+    assert "Clip(min=0.0, max=1.5)" in repr(e) or "1.5" in repr(e)
+    np.testing.assert_array_equal(e.evaluate()[0], [2.0, 3.5])
+
+
+def test_leaves_are_counted_where_their_number_is_wrong():
+    with pytest.raises(ValueError, match="has 2 leaves; got 1"):
+        example().evaluate([1.0])
+
+
+def test_diagrams_show_every_node_and_escape_what_is_written():
+    class Less(Function):
+        def __init__(self, text):
+            self.text = text
+
+        def forward(self, x):
+            return variable(2 * x.data)
+
+        def backward(self, x, grad):
+            x.grad += 2 * grad
+
+    x = tensor([1.0, 2.0])
+    e = Expression.trace(Less('<b>"')(x) + x)
+    root = ET.fromstring(e.svg())
+    assert len(root.findall("{http://www.w3.org/2000/svg}rect")) == e.size
+    assert len(root.findall("{http://www.w3.org/2000/svg}line")) == 3
+    assert "<b>" not in e._repr_html_()
+    assert e.dot().count("->") == e.mermaid().count("-->") == 3
+    assert '\\"' in e.dot()
+    assert "<b>" not in e.mermaid()
+
+
+def test_shrinking_leaves_what_matters():
+    x = tensor([[0.3, 0.7], [1.5, 2.5]])
+    y = ops.exp(ops.sin(x) * x) + ops.sum(ops.cos(x) @ x, axis=0)
+    small = shrunk(Expression.trace(y), lambda e: "Cos" in e.ops and e.shared)
+    assert small.ops["Cos"] == 1
+    assert sum(small.ops.values()) == 2
+    assert all(e.size == 1 for e in small.evaluate())
