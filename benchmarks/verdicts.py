@@ -15,6 +15,7 @@ import time
 import tracemalloc
 import warnings
 from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor
 from importlib import import_module
 from itertools import pairwise
 from pathlib import Path
@@ -26,6 +27,7 @@ from scipy.differentiate import derivative
 
 from adverify import Function, Variable, VerificationError, check_case, check_function, ops, variable
 from adverify.case import Case
+from adverify.discovery import functions_in
 from adverify.inference import infer
 from adverify.properties import Property, all_properties
 from adverify.sampling import Sampling
@@ -172,7 +174,7 @@ def print_curves(elements: tuple[int, ...]) -> None:
         run()
         peak = tracemalloc.get_traced_memory()[1]
         tracemalloc.stop()
-        spent.append(least({"": run}, 1)[""])
+        spent.append(least({"": run}, 1, burst=2)[""])
         print(f"  {2 * n:9,} elements: {spent[-1] * 1e6:12,.0f} us   {peak / 2**20:8.1f} MiB   "
               f"{calls:4} calls   {points:6} points")  # fmt: skip
     slopes = [np.log(b / a) / np.log(m / n) for (a, b), (n, m) in zip(pairwise(spent), pairwise(elements), strict=True)]
@@ -277,6 +279,28 @@ def peers_find() -> Iterator[tuple[str, Callable[[float, int], bool]]]:
         yield "autograd check_grads", autograd_finds
 
 
+def seconds_of(name: str) -> float:
+    """Check a built-in op in whatever process this is; give the processor time."""
+    start = time.process_time()
+    check_function(vars(ops)[name], seed=1)
+    return time.process_time() - start
+
+
+def print_cores(many: int = 24) -> None:
+    """Print how many checks a second several processes do together, and how long the longest takes."""
+    names = [op.__name__ for op in functions_in(ops)]
+    names = names[:: len(names) // many][:many]
+    print(f"\nChecks of {len(names)} built-in ops, in so many processes")
+    for processes in (1, 2, 4):
+        with ProcessPoolExecutor(processes) as pool:
+            list(pool.map(seconds_of, names[: 2 * processes]))  # imports, and whatever is found out once
+            start = time.perf_counter()
+            spent = list(pool.map(seconds_of, names))
+            wall = time.perf_counter() - start
+        print(f"  {processes} processes: {len(names) / wall:5.2f} checks a second by the clock; processor time "
+              f"{np.mean(spent):.2f} s a check on average, {max(spent):.2f} s the longest")  # fmt: skip
+
+
 PARTS = (
     ("finding shapes and domains", "inference.py", "infer"),
     ("search, all of it", "search.py", "_explore"),
@@ -319,9 +343,9 @@ def print_profile() -> None:
 def main() -> None:
     """Print everything, or what is asked for."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.verdicts", description=__doc__.splitlines()[0])
-    parser.add_argument("--only", choices=("costs", "checks", "curves", "resolution", "profile"))
+    parser.add_argument("--only", choices=("costs", "checks", "curves", "resolution", "cores", "profile"))
     parser.add_argument("--rounds", type=int, default=20)
-    parser.add_argument("--largest", type=int, default=10_000, help="most numbers in an input of the curve")
+    parser.add_argument("--largest", type=int, default=100_000, help="most numbers in an input of the curve")
     chosen = parser.parse_args()
     on_one_thread(__spec__.name)
     hypothesis.settings.register_profile("benchmark", database=None)
@@ -333,6 +357,7 @@ def main() -> None:
         "checks": print_checks,
         "curves": lambda: print_curves(elements),
         "resolution": print_resolution,
+        "cores": print_cores,
         "profile": print_profile,
     }.items():
         if chosen.only in (None, name):

@@ -2,6 +2,8 @@
 
 import pytest
 
+import benchmarks.engine
+import benchmarks.verdicts
 from benchmarks.mutation import MUTATIONS, OPS, judged, mutant_of
 
 
@@ -38,3 +40,19 @@ def test_a_mutant_keeps_what_its_op_declares():
     mutant = mutant_of(OPS["Log"], MUTATIONS["doubled"], 0)
     assert mutant.domain == OPS["Log"].domain
     assert mutant.__name__ == "Log"
+
+
+def test_the_engine_computes_what_is_written_by_hand(monkeypatch):
+    monkeypatch.setattr(benchmarks.engine, "with_peers", lambda makers: {})
+    for steps in (benchmarks.engine.network_steps(4), benchmarks.engine.scalar_steps(5)):
+        benchmarks.engine.agree(steps)
+
+
+def test_contenders_that_compute_something_else_are_not_timed():
+    with pytest.raises(AssertionError, match="doubled computes something else"):
+        benchmarks.engine.agree({"NumPy by hand": lambda: [1.0], "doubled": lambda: [2.0]})
+
+
+def test_an_error_above_the_resolution_is_found_and_none_where_there_is_none():
+    assert benchmarks.verdicts.ours_finds(1e-5, 0)
+    assert not benchmarks.verdicts.ours_finds(0.0, 0)

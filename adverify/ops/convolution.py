@@ -71,10 +71,12 @@ class Conv(Convolution):
         *bias, grad = bias_and_grad
         size, places = weight.data.shape[2:], grad.shape[-self.axes :]
         outputs = self.correlation.outputs_to_rows(grad)
-        rows = outputs @ self.correlation.kernels(weight.data)
-        x.grad += self.correlation.unrows(rows, x.data.shape, places, size)
-        rows = self.correlation.rows(x.data, size, places)
-        weight.grad += (np.swapaxes(outputs, -1, -2) @ rows).reshape(weight.data.shape)
+        if x.needs_grad:
+            rows = outputs @ self.correlation.kernels(weight.data)
+            x.grad += self.correlation.unrows(rows, x.data.shape, places, size)
+        if weight.needs_grad:
+            rows = self.correlation.rows(x.data, size, places)
+            weight.grad += (np.swapaxes(outputs, -1, -2) @ rows).reshape(weight.data.shape)
         _add_to_bias(bias, grad, self.axes)
 
 
