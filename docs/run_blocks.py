@@ -52,10 +52,13 @@ ELSEWHERE = {
     ),
     "pytest -n auto": (".ci/run", ('/python" -m pytest -n auto',)),
     "adverify fuzz library.py --time 10m": ("tests/test_cli.py", ('"fuzz"',)),
+    "pip install -e . --group bench": ("pyproject.toml", ("bench = [",)),
+    "python -m benchmarks.engine": ("tests/test_benchmarks.py", ("benchmarks.engine.agree(",)),
+    "python -m benchmarks.verdicts": ("tests/test_benchmarks.py", ("benchmarks.verdicts.ours_finds(",)),
 }
-"""Commands of pages that take long or need a network, with the file that runs the same, and what it says there."""
+"""Commands of pages that take long or need a network, with the file that runs or has the same, and its words."""
 
-settings.register_profile("docs", max_examples=EXAMPLES, derandomize=True, database=None)
+settings.register_profile("docs", max_examples=EXAMPLES, derandomize=True, database=None, deadline=None)
 
 
 @dataclass(frozen=True)
