@@ -20,8 +20,9 @@ HEAD = """# The JSON document of reports
 `adverify.record` writes one or many reports as JSON, and reads them back:
 
 ```python
-from adverify import record
+from adverify import check_function, ops, record
 
+report = check_function(ops.Exp, max_examples=5)
 document = record.to_document([report])
 text = record.dumps(document)
 assert record.loads(text) == document

@@ -1,14 +1,70 @@
-"""The reference is that of the code which is there."""
+"""What the pages say is so: their code runs, what they show is what happens, and their reference is of this code."""
 
+import re
 import runpy
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
-from adverify import Domain, Function, ops, variable
+import adverify
+from adverify import Domain, Function, domains, ops, strategies, variable
 from adverify.discovery import functions_in
 
-make = runpy.run_path(str(Path(__file__).parent.parent / "docs" / "make_op_table.py"))
+ROOT = Path(__file__).parent.parent
+make = runpy.run_path(str(ROOT / "docs" / "make_op_table.py"))
+run = runpy.run_path(str(ROOT / "docs" / "run_blocks.py"))
+PAGES = [p for p in sorted([ROOT / "README.md", *(ROOT / "docs").rglob("*.md")]) if run["blocks_of"](p.read_text())]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_what_a_page_shows_is_what_happens(page):
+    before = settings.get_current_profile_name()
+    settings.load_profile("docs")
+    try:
+        found = list(run["differences"](page))
+    finally:
+        settings.load_profile(before)
+    assert not found, "\n".join(map(str, found))
+
+
+@pytest.mark.parametrize("command", run["ELSEWHERE"])
+def test_a_command_that_is_not_run_here_is_run_elsewhere(command):
+    file, words = run["ELSEWHERE"][command]
+    assert all(w in (ROOT / file).read_text() for w in words)
+    assert any(command in page.read_text() for page in PAGES)
+
+
+def test_a_page_that_shows_what_does_not_happen_is_found(tmp_path):
+    page = tmp_path / "page.md"
+    page.write_text("```python\nprint(1 + 1)\n```\n\n```text\n3\n```\n\n```console\n$ echo 4\n5\n```\n")
+    assert [(d.shown, d.happens) for d in run["differences"](page)] == [("3\n", "2\n"), ("5\n", "4\n")]
+
+
+def test_output_that_a_page_does_not_show_and_commands_that_fail_are_found(tmp_path):
+    page = tmp_path / "page.md"
+    page.write_text("```python\n1 / 0\n```\n\nWords.\n\n```text\n0\n```\n\n```console\n$ exit 3\n```\n")
+    assert [d.happens for d in run["differences"](page)] == ["ZeroDivisionError: division by zero", "exit code 3\n"]
+
+
+@pytest.mark.parametrize("script", ["make_property_table.py", "make_settings_reference.py"])
+def test_a_page_that_is_written_by_a_script_is_up_to_date(script):
+    written = runpy.run_path(str(ROOT / "docs" / script))
+    assert written["PAGE"].read_text() == written["render"](), f"run python docs/{script}"
+
+
+PUBLIC = [
+    *adverify.__all__,
+    *strategies.__all__,
+    *(name for name, value in vars(domains).items() if isinstance(value, Domain)),
+    *(name for name, value in vars(domains).items() if callable(value) and value.__module__ == domains.__name__),
+]
+
+
+@pytest.mark.parametrize("name", PUBLIC)
+def test_every_public_name_is_in_the_reference(name):
+    page = (ROOT / "docs" / "reference" / "api.md").read_text()
+    assert re.search(rf"^( +|\.\. auto\w+:: |\.\. data:: )(adverify\.)?{name}$", page, re.MULTILINE)
 
 
 def test_the_table_of_ops_is_up_to_date():
@@ -72,11 +128,3 @@ def test_what_is_computed_and_what_holds_where_there_is_no_derivative_are_told_a
     computes, convention = make["description"](Example)
     assert computes == "The larger; NaN if one is NaN"
     assert convention == "A tie is shared. It jumps nowhere, at 0 too."
-
-
-def test_the_guide_to_reports_runs(tmp_path, monkeypatch):
-    guide = (Path(__file__).parent.parent / "docs" / "how-to" / "read-a-report.md").read_text()
-    program = guide.split("```python\n")[1].split("```")[0]
-    monkeypatch.chdir(tmp_path)
-    exec(program, {})
-    assert "all 2 ops verified" in Path("run.html").read_text()
