@@ -7,8 +7,8 @@ if TYPE_CHECKING:
     from adverify import ops as ops
     from adverify import strategies as strategies
     from adverify import testing as testing
+    from adverify.callables import check_expression
     from adverify.check import check_case, check_function
-    from adverify.check_expression import check_expression
     from adverify.domains import Domain
     from adverify.engine import Function, Tensor, Variable, tensor, variable
     from adverify.report import Diagnosis, Failure, InvalidFunction, Report, Undecided, VerificationError
@@ -33,7 +33,7 @@ __all__ = [
 
 _MODULES = {
     "adverify.check": ("check_case", "check_function"),
-    "adverify.check_expression": ("check_expression",),
+    "adverify.callables": ("check_expression",),
     "adverify.domains": ("Domain",),
     "adverify.engine": ("Function", "Tensor", "Variable", "tensor", "variable"),
     "adverify.report": ("Diagnosis", "Failure", "InvalidFunction", "Report", "Undecided", "VerificationError"),

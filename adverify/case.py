@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from adverify.engine import variable
-from adverify.subject import Arrays, Subject, input_names
+from adverify.subject import Arrays, BackwardRaised, Subject, input_names
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,9 +58,11 @@ class Case:
     def sizes(self) -> tuple[float, ...]:
         """How large gradients are for a generic cotangent: for the case's own they may cancel to nothing."""
         rng = np.random.default_rng([self.seed, 2])
-        generic = self.subject.vjp(
-            self.arrays, tuple(rng.normal(size=g.shape).astype(g.dtype) for g in self.cotangents)
-        )
+        cotangents = tuple(rng.normal(size=g.shape).astype(g.dtype) for g in self.cotangents)
+        try:
+            generic = self.subject.vjp(self.arrays, cotangents)
+        except BackwardRaised:  # whether it may is for a property to say
+            generic = ()
         seen = max(largest(self.vjp), largest(generic))
         natural = largest(self.outputs) / max(1.0, largest(self.arrays))
         return (max(seen, natural),) * len(self.arrays)

@@ -146,7 +146,7 @@ def is_importable(kind: type) -> bool:
     """Whether its module can be found again by name, and its qualified name leads to the class itself."""
     module = sys.modules.get(kind.__module__)
     try:
-        spec = importlib.util.find_spec(kind.__module__) if kind.__module__ != "__main__" else None
+        spec = importlib.util.find_spec(kind.__module__) if kind.__module__ not in (None, "__main__") else None
     except (ImportError, ValueError):
         return False
     if spec is None or module is None or spec.origin != getattr(module, "__file__", None):

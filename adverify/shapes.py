@@ -182,6 +182,14 @@ def replaced(shapes: Shapes, sizes: dict[int, int]) -> Shapes:
     return tuple(tuple(sizes.get(n, n) for n in s) for s in shapes)
 
 
+def is_broadcast(shape: Shape, shapes: Shapes) -> bool:
+    """Whether a shape is what NumPy broadcasts others to."""
+    try:
+        return shape == np.broadcast_shapes(*shapes)
+    except ValueError:
+        return False
+
+
 def is_square(shape: Shape) -> bool:
     """Whether the last two axes are of one length."""
     return len(shape) >= 2 and shape[-1] == shape[-2]

@@ -429,3 +429,21 @@ def test_check_case_that_decides_nothing_says_so():
 def test_check_case_names_the_properties_there_are():
     with pytest.raises(ValueError, match=r"unknown properties \['slope'\]; there are \[.*'gradient'"):
         check_case(ShiftedSum, [[1.0]], property="slope", arguments={"axis": 0})
+
+
+class RaisesLater(Function):
+    """Wrong by a little, and picky about cotangents."""
+
+    def forward(self, x):
+        return variable(np.sin(x.data))
+
+    def backward(self, x, grad):
+        if (4 * grad != np.round(4 * grad)).any():
+            raise ValueError("expected quarters")
+        x.grad += grad * np.cos(x.data) * (1 + 2e-6)
+
+
+def test_a_backward_that_raises_for_some_cotangents_only_is_a_verdict():
+    with pytest.raises(VerificationError, match=r"wrong gradient: x\.grad\[0\] is") as raised:
+        check_case(RaisesLater, [[1.0, 2.0]], seed=1)
+    assert raised.value.report.failures

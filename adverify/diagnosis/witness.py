@@ -33,6 +33,9 @@ PATIENCE = 10.0
 KNOWN = 0.7
 """Of a gradient's elements, so many have to be known for it to tell anything."""
 
+MOST_ELEMENTS = 400
+"""Every one of which is moved by itself: a larger input says no more about what is wrong."""
+
 RUNGS = 20
 """Of the oracle's ladder: down to steps that tell a kink nearby."""
 
@@ -147,7 +150,9 @@ def _mirrored(case: Case) -> tuple[bool, ...]:
 
 
 def measured(case: Case) -> Witness | None:
-    """Measure the gradient at a case; None if backward gives none of the right shape, or forward does not take it."""
+    """Measure the gradient at a case; None if backward gives none of the right shape, forward refuses, or it is large."""
+    if sum(a.size for a in case.arrays) > MOST_ELEMENTS:
+        return None
     try:
         if any(np.shape(g) != a.shape for g, a in zip(case.vjp, case.arrays, strict=True)):
             return None

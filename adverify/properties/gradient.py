@@ -14,7 +14,7 @@ from adverify.evaluation import Evaluator
 from adverify.properties.base import Property
 from adverify.properties.precision import rounds_to_single
 from adverify.question import Finding, Question
-from adverify.shapes import elements
+from adverify.shapes import elements, is_broadcast
 from adverify.strategies.values import MATRICES, Regime, structured
 from adverify.subject import BackwardRaised, Rejected
 from adverify.verdict import Evidence, Status, Verdict, undecided, violated
@@ -224,7 +224,7 @@ def _is_by_element(case: Case, corner: bool) -> bool:
     if not sampling.elementwise or len(case.outputs) != 1 or not 0 < elements(shapes) <= MOST_AT_ONCE:
         return False
     tied = corner and len(shapes) > 1  # elements of one input never meet in an output, those of several do
-    return not tied and not any(sampling.convention) and case.outputs[0].shape == np.broadcast_shapes(*shapes)
+    return not tied and not any(sampling.convention) and is_broadcast(case.outputs[0].shape, shapes)
 
 
 def _is_unstable(case: Case) -> bool:

@@ -149,8 +149,7 @@ def test_a_link_opens_the_details(browser, everything):
 
 def test_the_example_is_copied_or_selected(browser):
     browser.show()
-    browser.run("document.querySelector('.copy').click()")
-    selected = browser.run("return getSelection().toString()")
+    selected = browser.run("document.querySelector('.copy').click(); return getSelection().toString()")
     assert selected.startswith("x = variable(np.array([1.0, 1.0]))\ny = variable(")
 
 
