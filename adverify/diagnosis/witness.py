@@ -150,7 +150,7 @@ def _mirrored(case: Case) -> tuple[bool, ...]:
 
 
 def measured(case: Case) -> Witness | None:
-    """Measure the gradient at a case; None if backward gives none of the right shape, forward refuses, or it is large."""
+    """Measure the gradient at a case; None if backward gives none of its shape, forward refuses, or it is large."""
     if sum(a.size for a in case.arrays) > MOST_ELEMENTS:
         return None
     try:
