@@ -85,7 +85,7 @@ def check_expression(
     __tracebackhide__ = True
     excluded = known(exclude)
     if isinstance(f, Expression):
-        report, failed = _judged(f), VerificationError
+        report, failed = judged(f), VerificationError
     else:
         program = program_of(f)
         asked = [_Blaming(p) for p in all_properties() if p.name not in excluded]
@@ -119,7 +119,8 @@ class _WrittenOut(Case):
         return str(self.subject.kind.expression)  # type: ignore[attr-defined]
 
 
-def _judged(e: Expression) -> Report:
+def judged(e: Expression) -> Report:
+    """Judge one graph; if it is wrong, the smallest that is wrong for the same reason is in the report."""
     report = Report("expression", target="adverify.expression:Expression")
     started = time.perf_counter()
     with isolated():

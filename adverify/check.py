@@ -128,7 +128,7 @@ def verify(
         max_examples = hypothesis.settings().max_examples
     if max_examples < 1:
         raise ValueError(f"max_examples must be at least 1; got {max_examples!r}")
-    report = _report(op)
+    report = report_on(op)
     started = time.perf_counter()
     with isolated(), Watch(time_limit) as watch:
         try:
@@ -208,7 +208,7 @@ def check_case(
     (name,) = known([property])
     asked = next(p for p in all_properties() if p.name == name)
     arrays = tuple(np.array(a, dtype=float) for a in inputs)
-    report = _report(op)
+    report = report_on(op)
     started = time.perf_counter()
     with isolated(), Watch(time_limit) as watch:
         try:
@@ -249,7 +249,7 @@ def survey(op: Any, *, time_limit: float = 5.0) -> Report:
     >>> survey(Log).inferred[0].partition("; values: ")[2]
     'positive'
     """
-    report = _report(op)
+    report = report_on(op)
     with isolated(), Watch(time_limit) as watch:
         try:
             _subjects(op, None, None, None, None, report, watch)
@@ -296,7 +296,7 @@ def _note(report: Report, asked: Property, case: Case, verdict: Verdict) -> None
         report.cases, report.resolution = 1, verdict.resolution
 
 
-def _report(op: Any) -> Report:
+def report_on(op: Any) -> Report:
     """Begin a report on an op."""
     kind = op if isinstance(op, type) else type(op)
     return Report(kind.__name__, location=location_of(kind), target=f"{kind.__module__}:{kind.__qualname__}")

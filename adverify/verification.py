@@ -20,6 +20,7 @@ from adverify import regression, schema, terminal
 from adverify.check import check_case, check_function, survey
 from adverify.config import Config
 from adverify.exemptions import exemption
+from adverify.graphs import in_graphs
 from adverify.properties import all_properties
 from adverify.record import record_of
 from adverify.replay import question_in
@@ -131,6 +132,18 @@ def verified(op: Target, plan: Plan) -> Answer:
     if expected and not report.failures:
         return _exempt(op, Outcome.EXPECTED, ", ".join(f"{name}: {why}" for name, why in expected.items()))
     return _answer(op, report, plan)
+
+
+def put_in_graphs(op: Target, plan: Plan, graphs: int, max_nodes: int) -> Answer:
+    """Judge random graphs of an op and built-in ones; not of one of which something is known to be wrong."""
+    _keep_within(plan.directory)
+    loaded = load(op)
+    for kind, outcome in (("skip", Outcome.SKIPPED), ("xfail", Outcome.EXPECTED)):
+        for name in (p.name for p in all_properties() if p.name not in plan.exclude):
+            if why := exemption(kind, loaded, name, plan.config):
+                return _exempt(op, outcome, why)
+    report = in_graphs(loaded, graphs, max_nodes, plan.seed)
+    return Answer(op, record_of(report), _text(report, plan.look, ""))
 
 
 def surveyed(op: Target, plan: Plan) -> Answer:

@@ -1,4 +1,4 @@
-"""``adverify fuzz``: check ops again and again, each time with another seed, until time is up or something fails."""
+"""``adverify fuzz``: check ops, alone and in graphs, with ever new seeds, until time is up or something fails."""
 
 from __future__ import annotations
 
@@ -27,7 +27,13 @@ from adverify.cli.options import (
 from adverify.cli.project import Project, ops_meant
 from adverify.runner import Lost, Processes
 from adverify.targets import Target, listed
-from adverify.verification import Answer, Outcome, Plan, lost, verified
+from adverify.verification import Answer, Outcome, Plan, lost, put_in_graphs, verified
+
+GRAPHS, LEAST_NODES, MOST_NODES = 40, 4, 24
+"""Graphs of one round, and their sizes in the first round and in the last ones."""
+
+Round = tuple[Target, Plan, int]
+"""An op, how it is verified, and how many nodes graphs have in which it is put; 0 for the op by itself."""
 
 UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
@@ -53,13 +59,20 @@ class Tally:
     rounds: int = 0
     started: float = field(default_factory=time.monotonic)
 
-    def add(self, answer: Answer) -> None:
-        """Add a round: the worst outcome is kept with its report, and cases are added up."""
+    def add(self, answer: Answer, in_graphs: bool = False) -> None:
+        """Add a round: the worst outcome is kept with its report, and cases are added up.
+
+        A round in graphs accuses, but verifies no op: that is for a round of the op by itself.
+        """
         self.rounds += 1
         before = self.answers.get(answer.op)
+        accused = exit_code([answer.outcome]) is ExitCode.WRONG
         if before is None:
-            self.answers[answer.op] = answer
+            if accused or not in_graphs:
+                self.answers[answer.op] = answer
             return
+        if in_graphs and not accused:
+            answer = replace(answer, exempt=before.outcome)
         worse = answer if WORST.index(answer.outcome) < WORST.index(before.outcome) else before
         record = worse.record.copy()
         record["cases"] = before.record["cases"] + answer.record["cases"]
@@ -97,6 +110,9 @@ def fuzz(
 ) -> None:
     """Check ops again and again, each time with another seed, until time is up or something fails.
 
+    Rounds of an op by itself alternate with rounds in which it is put among built-in ops in random graphs, deeper ones
+    each time: what is right alone may be wrong together.
+
     Ctrl-C ends it early, with the report of what was done.
 
     **Examples**
@@ -126,12 +142,14 @@ def _fuzzed(
     until = tally.started + lasting
     with progress(where, None) as bar:
         try:
-            for (op, _), said in running.run(
+            for (op, _, nodes), said in running.run(
                 _round, _rounds(ops, plan), seconds=plan.patience, until=until,
                 apart=lambda item: item[0].path,
             ):  # fmt: skip
-                tally.add(answer := lost(op, said) if isinstance(said, Lost) else said)
-                project.keep(answer)
+                answer = lost(op, said) if isinstance(said, Lost) else said
+                tally.add(answer, in_graphs=nodes > 0)
+                if not nodes:  # a graph is in the report of the run, as Python; it is no case of one op
+                    project.keep(answer)
                 bar.update(bar.task_ids[0], description=f"{tally}; {max(0.0, until - time.monotonic()):.0f} s left")
                 if tally.failed:
                     break
@@ -140,15 +158,17 @@ def _fuzzed(
     return tally
 
 
-def _rounds(ops: Sequence[Target], plan: Plan) -> Iterator[tuple[Target, Plan]]:
-    """Give every op a round, then every op another one, without end."""
+def _rounds(ops: Sequence[Target], plan: Plan) -> Iterator[Round]:
+    """Give every op a round by itself and one in graphs, then again with other seeds and deeper graphs, without end."""
     for number in itertools.count():
-        for op in ops:
-            yield op, replace(plan, seed=plan.seed + number)
+        seeded = replace(plan, seed=plan.seed + number)
+        yield from ((op, seeded, 0) for op in ops)
+        yield from ((op, seeded, min(LEAST_NODES + number, MOST_NODES)) for op in ops)
 
 
-def _round(item: tuple[Target, Plan]) -> Answer:
-    return verified(*item)
+def _round(item: Round) -> Answer:
+    op, plan, nodes = item
+    return put_in_graphs(op, plan, GRAPHS, nodes) if nodes else verified(op, plan)
 
 
 def _say_how_it_ended(ops: Sequence[Target], tally: Tally, plan: Plan, where: Console) -> None:

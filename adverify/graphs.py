@@ -1,0 +1,68 @@
+"""Random graphs in which an op is put among others: what is right alone may be wrong together."""
+
+from __future__ import annotations
+
+import random
+from typing import Any
+
+import hypothesis
+from hypothesis import HealthCheck, Phase
+
+import adverify.ops
+from adverify.callables import judged
+from adverify.check import report_on
+from adverify.discovery import functions_in
+from adverify.expression import Expression
+from adverify.isolation import isolated
+from adverify.report import Report
+from adverify.strategies import expressions
+
+COMPANY = 8
+"""Built-in ops that an op is put among: other ones for each seed."""
+
+
+def in_graphs(op: Any, graphs: int, max_nodes: int, seed: int) -> Report:
+    """Judge random graphs of an op and some built-in ones, until one is wrong.
+
+    Parameters
+    ----------
+    op : type or Function
+    graphs : int
+        How many are drawn.
+    max_nodes : int
+        How many ops each has at most.
+    seed : int
+        Makes the run repeatable.
+
+    Returns
+    -------
+    Report
+        On the op. Its cases are nodes whose own gradient was decided; a failure names who is to blame.
+
+    Examples
+    --------
+    >>> from adverify.ops import Exp
+    >>> in_graphs(Exp, graphs=5, max_nodes=4, seed=0).ok
+    True
+    """
+    report = report_on(op)
+    company = random.Random(seed).sample(list(functions_in(adverify.ops)), COMPANY)
+
+    @hypothesis.seed(seed)
+    @hypothesis.settings(
+        max_examples=graphs, database=None, deadline=None, suppress_health_check=list(HealthCheck),
+        phases=[Phase.generate],
+    )  # fmt: skip
+    @hypothesis.given(expressions([op, *company], max_nodes=max_nodes))
+    def judge(e: Expression) -> None:
+        if report.failures:
+            return
+        found = judged(e)
+        report.cases += found.cases
+        report.undecided += found.undecided
+        report.reasons += found.reasons
+        report.failures += found.failures
+
+    with isolated():
+        judge()
+    return report
