@@ -38,7 +38,7 @@ from hypothesis import settings
 from adverify import search
 
 OPTIONS = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
-COMMANDS_TIME_OUT = 120
+COMMANDS_TIME_OUT = 300
 EXAMPLES = 10
 UNHURRIED = 60
 """Seconds for which a failure is made smaller, so that a busy machine shows what an idle one does."""
