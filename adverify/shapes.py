@@ -118,6 +118,11 @@ def is_degenerate(shapes: Shapes) -> bool:
     return any(math.prod(s) <= 1 for s in shapes)
 
 
+def is_empty(shapes: Shapes) -> bool:
+    """Whether some input has no elements."""
+    return any(0 in shape for shape in shapes)
+
+
 def is_bare(shapes: Shapes) -> bool:
     """Whether an input is empty, or none has two elements."""
     sizes = [math.prod(s) for s in shapes]
@@ -133,8 +138,9 @@ def typical(accepted: Sequence[Shapes]) -> Shapes:
 def pool(accepted: Sequence[Shapes]) -> tuple[Shapes, ...]:
     """Keep a variety: the same number for each combination of dimensions, the smallest first."""
     groups: dict[tuple[int, ...], list[Shapes]] = {}
-    for shapes in sorted(dict.fromkeys(accepted), key=lambda s: (elements(s), s)):
-        if elements(shapes) <= MAX_ELEMENTS:
+    by_size = sorted(dict.fromkeys(accepted), key=lambda s: (elements(s), s))
+    for i, shapes in enumerate(by_size):
+        if elements(shapes) <= MAX_ELEMENTS or i == 0:  # an op that takes large inputs only is still to be tried
             groups.setdefault(tuple(len(s) for s in shapes), []).append(shapes)
     share = max(6, POOL // max(1, len(groups)))
     kept = [shapes for group in groups.values() for shapes in spread(group, share)]

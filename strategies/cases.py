@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from adverify.case import Case
 from adverify.domains import Domain, real
 from adverify.sampling import Sampling
-from adverify.shapes import Shapes, is_degenerate, kind_of, varied
+from adverify.shapes import Shapes, is_degenerate, is_empty, kind_of, varied
 from adverify.subject import Arrays, Rejected, Subject
 
 SCALES = (1e3, 1e-3, 1e200, 1e-200, 1e8, 1e-8, 1e100, 1e-100, 1e160, 1e-160, 1e30, 1e-30)
@@ -157,7 +157,10 @@ def simpler_cases(case: Case, regime: Regime, wrong: int = 0) -> Iterator[Case]:
     """
     shapes = tuple(a.shape for a in case.arrays)
     pool = list(case.sampling.degenerate if is_degenerate(shapes) else case.sampling.telling)
-    for simpler in pool[: pool.index(shapes)] if shapes in pool else []:
+    before = pool[: pool.index(shapes)] if shapes in pool else []
+    filled = [s for s in (pool if is_empty(shapes) else before) if not is_empty(s)]
+    # Empty arrays are small, but a person learns little from them.
+    for simpler in [*filled, *before] if is_empty(shapes) else filled:
         size = sum(int(np.prod(s)) for s in simpler)
         for index in (np.zeros(size), np.arange(size), 100 + 37 * np.arange(size)):
             raw = index.astype(">u2" if width(regime) == 2 else "u1").tobytes()

@@ -447,3 +447,35 @@ def test_a_backward_that_raises_for_some_cotangents_only_is_a_verdict():
     with pytest.raises(VerificationError, match=r"wrong gradient: x\.grad\[0\] is") as raised:
         check_case(RaisesLater, [[1.0, 2.0]], seed=1)
     assert raised.value.report.failures
+
+
+class FirstRows(Function):
+    """Takes one shape only, and a large one."""
+
+    def forward(self, x):
+        if x.data.shape != (7, 64):
+            raise ValueError("expected 7 by 64")
+        return variable(2 * x.data[:5])
+
+    def backward(self, x, grad):
+        x.grad[:5] += 2 * grad
+
+
+def test_a_signature_may_name_large_sizes():
+    assert check_function(FirstRows, signature="(7,64)->(5,64)", max_examples=5, seed=0).cases
+
+
+class AddsWithoutUnbroadcasting(Function):
+    def forward(self, x, y):
+        return variable(x.data + y.data)
+
+    def backward(self, x, y, grad):
+        x.grad += grad
+        y.grad += grad
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_mistake_is_shown_on_arrays_that_hold_something(seed):
+    with pytest.raises(VerificationError) as raised:
+        check_function(AddsWithoutUnbroadcasting, seed=seed)
+    assert all(a.size for f in raised.value.report.failures for a in f.case.arrays)
