@@ -157,7 +157,7 @@ def _worst(question: Question) -> tuple[np.ndarray, Finding]:
     direction, finding = _most_wrong(question)
     moved = np.flatnonzero(direction)
     if 1 < moved.size <= MOST_APART:
-        apart, alone = _most_wrong(replace(question, directions=np.diag(question.room)[moved]))
+        apart, alone = _most_wrong(replace(question, chosen=np.diag(question.room)[moved]))
         if alone.status is Status.VIOLATED:
             return apart, alone
     return direction, finding
@@ -170,21 +170,23 @@ def _most_wrong(question: Question) -> tuple[np.ndarray, Finding]:
     def wrongness(i: int) -> tuple[bool, float, int]:
         expected, claimed = findings[i].expected, question.along[i]
         share = abs(claimed - expected) / max(abs(claimed), abs(expected), 1e-300)
-        moved = int(np.count_nonzero(question.directions[i]))
+        moved = int(np.count_nonzero(question.direction(i)))
         return findings[i].status is Status.VIOLATED, round(float(np.nan_to_num(share, nan=2.0)), 3), -moved
 
     worst = max(range(len(findings)), key=wrongness)
-    return question.directions[worst], findings[worst]
+    return question.direction(worst), findings[worst]
 
 
 def _slope(case: Case, question: Question, direction: np.ndarray, finding: Finding) -> Slope:
     reach = float(np.abs(direction).max())
     t = np.linspace(-1.0, 1.0, POINTS)
-    samples = question.sample(direction[None], oracle.FULL_RUNGS)
+    samples = oracle.sample(
+        question.evaluate, question.x, question.g, direction[None], oracle.FULL_RUNGS, question.resolution
+    )
     left, right = (oracle.one_sided(samples, side)[0] / reach for side in (-1, 1))
     return Slope(
         direction=_moved(case, direction),
-        analytic=float(replace(question, directions=direction[None]).along[0]) / reach,
+        analytic=float(replace(question, chosen=direction[None]).along[0]) / reach,
         low=finding.low / reach,
         high=finding.high / reach,
         error=finding.error / reach,

@@ -24,7 +24,16 @@ from adverify.report import Failure, InvalidFunction, Report, Undecided, Verific
 from adverify.sampling import Sampling
 from adverify.search import Search
 from adverify.signatures import Signature
-from adverify.subject import Arrays, MalformedOp, Subject, arities, check_backward_takes, subject_of, takes_any_number
+from adverify.subject import (
+    Arrays,
+    MalformedOp,
+    Subject,
+    arities,
+    check_backward_takes,
+    location_of,
+    subject_of,
+    takes_any_number,
+)
 from adverify.verdict import Status, Verdict
 
 MAX_ARGUMENTS = 12
@@ -268,7 +277,7 @@ def _note(report: Report, asked: Property, case: Case, verdict: Verdict) -> None
 def _report(op: Any) -> Report:
     """Begin a report on an op."""
     kind = op if isinstance(op, type) else type(op)
-    return Report(kind.__name__, target=f"{kind.__module__}:{kind.__qualname__}")
+    return Report(kind.__name__, location=location_of(kind), target=f"{kind.__module__}:{kind.__qualname__}")
 
 
 def _known(exclude: Iterable[str]) -> set[str]:
@@ -295,7 +304,6 @@ def _subjects(
         made = subject.make()  # hints may depend on the constructor's arguments
         hinted = signature or getattr(made, "signature", None)
         parsed = Signature.parse(hinted) if hinted else None
-        report.location = report.location or subject.location
         fitting: list[tuple[Subject, Sampling]] = []
         for arity in _arities(subject, parsed, inputs):
             domains = _domains(domain or getattr(made, "domain", None), arity)

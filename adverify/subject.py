@@ -129,13 +129,13 @@ class Subject:
         if self.watch is not None:
             self.watch.pause()
 
-    @property
-    def location(self) -> str:
-        """Where the class is defined, ``file:line``; empty if Python does not know."""
-        try:
-            return f"{inspect.getsourcefile(self.kind)}:{inspect.getsourcelines(self.kind)[1]}"
-        except (OSError, TypeError):
-            return ""
+
+def location_of(kind: type) -> str:
+    """Say where a class is defined, ``file:line``; empty if Python does not know."""
+    try:
+        return f"{inspect.getsourcefile(kind)}:{inspect.getsourcelines(kind)[1]}"
+    except (OSError, TypeError):
+        return ""
 
 
 def data_of(outputs: Sequence[Variable]) -> Arrays:

@@ -114,7 +114,8 @@ def asked_again(op: Target, stored: Mapping[str, Any], plan: Plan) -> Answer:
 
 def lost(op: Target, lost: Lost) -> Answer:
     """Make the answer for an op whose process gave none: a call that nothing could stop decides nothing."""
-    report = Report(op.name, target=f"{op.module}:{op.name}", obstacle=str(lost))
+    place = lost.where.partition(" in ")[0]
+    report = Report(op.name, target=f"{op.module}:{op.name}", location=place, obstacle=str(lost))
     record = record_of(report)
     if not lost.out_of_time:
         record["status"], record["headline"] = "crashed", f"{op.name}: crashed: {lost}"

@@ -72,7 +72,7 @@ def check(
     _say_how_it_ended(where, answers, plan)
     document = project.keep_run((a.record for a in answers), plan, command="check", interrupted=interrupted)
     if format is not Format.TEXT:
-        write(rendered(document, format), output)
+        write(rendered(document, format, project.root), output)
     elif output is not None:
         _say_how_it_ended(Console(file=(text := io.StringIO()), soft_wrap=True), answers, plan)
         write(text.getvalue(), output)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -14,6 +13,7 @@ from adverify import schema
 from adverify.cli.display import console
 from adverify.cli.project import refuse
 from adverify.record import dumps
+from adverify.renderers import MissingExtra, render
 
 
 class Format(StrEnum):
@@ -57,11 +57,14 @@ def refuse_unwritable(output: Path | None) -> None:
         refuse(f"{output} cannot be written: it is a directory")
 
 
-def rendered(document: schema.Document, format: Format) -> str:
-    """Write a run in a format."""
+def rendered(document: schema.Document, format: Format, root: Path) -> str:
+    """Write a run in a format; paths are relative to `root`."""
     if format is Format.JSON:
         return dumps(document)
-    return importlib.import_module(f"adverify.renderers.{format.value}").render(document)
+    try:
+        return render(document, format.value, root)
+    except MissingExtra as error:
+        refuse(str(error))
 
 
 def talk(format: Format, output: Path | None) -> Console:

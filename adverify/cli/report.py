@@ -45,9 +45,10 @@ def report(
     **Exit codes**: 0; 2 there is no such run.
     """
     refuse_unwritable(output)
-    document = _run(run)
+    project = Project()
+    document = _run(run, project)
     if format is not Format.TEXT:
-        write(rendered(document, format), output)
+        write(rendered(document, format, project.root), output)
         return
     where = console()
     for record in document["reports"]:
@@ -55,14 +56,14 @@ def report(
     where.print(f"{summary(document['reports'])} ({document['created']}, seed {document['settings'].get('seed')})")
 
 
-def _run(name: str | None) -> schema.Document:
+def _run(name: str | None, project: Project) -> schema.Document:
     """Find a stored run, or read one from a file."""
     if name is not None and Path(name).is_file():
         try:
             return loads(Path(name).read_bytes())
         except Unreadable as error:
             refuse(f"{name}: {error}")
-    runs = {path.stem: document for path, document in Project().storage.runs()}
+    runs = {path.stem: document for path, document in project.storage.runs()}
     found = [stem for stem in runs if name is None or stem.startswith(name)]
     if not runs:
         refuse("no run is stored here; `adverify check` stores one")

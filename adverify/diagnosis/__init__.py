@@ -17,6 +17,7 @@ import numpy as np
 
 from adverify.diagnosis.base import GRADIENT, Mistake, faults_of, kinds, mistakes_of
 from adverify.diagnosis.witness import Witness, gather
+from adverify.isolation import OutOfTime
 from adverify.report import Diagnosis, Failure
 
 for _module in pkgutil.iter_modules(__path__):
@@ -38,11 +39,18 @@ def diagnose(failure: Failure) -> tuple[Diagnosis, ...]:
     -------
     tuple of Diagnosis
     """
-    started = time.monotonic()
-    with np.errstate(all="ignore"):
-        if failure.verdict.exception is None and failure.property in GRADIENT:
-            return _mistakes(failure, started) or _faults(failure)
-        return _faults(failure) or _mistakes(failure, started)
+    started = time.thread_time()
+    watch = failure.case.subject.watch
+    try:
+        with np.errstate(all="ignore"):
+            if failure.verdict.exception is None and failure.property in GRADIENT:
+                return _mistakes(failure, started) or _faults(failure)
+            return _faults(failure) or _mistakes(failure, started)
+    except OutOfTime:
+        return ()
+    finally:
+        if watch is not None:
+            watch.pause()
 
 
 def _said(explain: Callable[..., str], *about: Any) -> str:
@@ -72,7 +80,12 @@ def _mistakes(failure: Failure, started: float) -> tuple[Diagnosis, ...]:
         if explained is not None:
             mistake, text = explained
             found.setdefault((mistake.kind, text), []).append(f"{name}.grad")
-    return tuple(Diagnosis(kind, f"{' and '.join(names)} {text}") for (kind, text), names in found.items())
+    return tuple(Diagnosis(kind, _sentence(names, text)) for (kind, text), names in found.items())
+
+
+def _sentence(names: Sequence[str], text: str) -> str:
+    """Say of one gradient, or of each of several, what is wrong with it."""
+    return f"{names[0]} {text}" if len(names) == 1 else f"each of {', '.join(names)} {text}"
 
 
 def _explained(
@@ -84,9 +97,10 @@ def _explained(
     for some in [list(witnesses), *(groups if len(groups) > 1 else [])]:
         if sum(int(w.wrong(i).any()) for w in some) < 2:
             continue
-        which = "" if len(some) == len(witnesses) else f", for {_in_words(some[0])}"
+        some.sort(key=lambda w: not w.wrong(i).any())  # what does not fit is then seen at once
+        which = ("" if len(some) == len(witnesses) else f", for {_in_words(some[0])}") + _part_of_domain(some[0])
         for mistake in candidates:
-            if time.monotonic() > until:
+            if time.thread_time() > until:
                 return None
             text = _said(mistake.explain, some, i)
             if text:
@@ -97,6 +111,13 @@ def _explained(
 def _in_words(witness: Witness) -> str:
     """Say how many axes the inputs have."""
     return " and ".join(f"{a.ndim}-d {n}" for n, a in zip(witness.case.names, witness.arrays, strict=True))
+
+
+def _part_of_domain(witness: Witness) -> str:
+    """Say where the inputs lie, if that is below something: there may be other inputs above."""
+    below = ((n, d) for n, d in zip(witness.case.names, witness.case.sampling.domains, strict=True)
+             if np.isfinite(d.high) and not np.isfinite(d.low))  # fmt: skip
+    return "".join(f", for {name} in {domain}" for name, domain in below)
 
 
 def _ranks(witness: Witness) -> tuple[int, ...]:

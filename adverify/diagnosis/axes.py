@@ -102,6 +102,8 @@ def _with_input(w: Witness, i: int, j: int, move: Move) -> bool:
 
 
 class Transposed(_Moved):
+    """Axes in the wrong order."""
+
     kind = "transposed"
     complexity = 2
     moves = staticmethod(_permutations)
@@ -111,6 +113,8 @@ class Transposed(_Moved):
 
 
 class Flipped(_Moved):
+    """Axes read backwards."""
+
     kind = "flipped"
     complexity = 3
     moves = staticmethod(_flips)
@@ -120,6 +124,8 @@ class Flipped(_Moved):
 
 
 class Shifted(_Moved):
+    """Indices that are off by one or two."""
+
     kind = "shifted"
     complexity = 4
     moves = staticmethod(_shifts)
@@ -128,17 +134,20 @@ class Shifted(_Moved):
 
 
 class Swapped(Mistake):
+    """Two inputs with each other's gradients."""
+
     kind = "swapped"
     complexity = 1
 
     def explain(self, witnesses: Sequence[Witness], i: int) -> str:
-        for j, name in enumerate(witnesses[0].case.names):
-            if j == i or any(w.arrays[i].shape != w.arrays[j].shape for w in witnesses):
+        for j in range(len(witnesses[0].arrays)):
+            alike = [w for w in witnesses if j != i and w.arrays[i].shape == w.arrays[j].shape]
+            unlike_ranks = any(w.arrays[i].ndim != w.arrays[j].ndim for w in witnesses if w.wrong(i).any())
+            if unlike_ranks or sum(bool(w.wrong(i).any()) for w in alike) < 2:
                 continue
-            if all(w.fits(i, w.actual[j]) and w.fits(j, w.actual[i]) for w in witnesses):
-                names = sorted([i, j])
-                both = " and ".join(witnesses[0].case.names[k] for k in names)
-                return f"is that of {name}: the gradients of {both} are swapped"
+            if all(w.fits(i, w.actual[j]) and w.fits(j, w.actual[i]) for w in alike):
+                both = " and ".join(witnesses[0].case.names[k] for k in sorted((i, j)))
+                return f"is the other's: the gradients of {both} are swapped"
         return ""
 
 
@@ -167,6 +176,8 @@ def _is(a: np.ndarray, b: np.ndarray) -> bool:
 
 
 class Slice(Mistake):
+    """One slice of a batch stands for all."""
+
     kind = "slice"
     complexity = 5
 

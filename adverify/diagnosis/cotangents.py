@@ -29,6 +29,8 @@ _CHANGES: dict[str, Callable[[np.ndarray], np.ndarray]] = {
 
 
 class Cotangent(Mistake):
+    """Something else than the cotangent is multiplied."""
+
     kind = "cotangent"
     complexity = 1
 
@@ -48,6 +50,8 @@ def _is_truth_of(w: Witness, i: int, change: Callable[[np.ndarray], np.ndarray])
 
 
 class ConstantTerm(Mistake):
+    """What is added whatever the cotangent is, such as a weight decay."""
+
     kind = "constant-term"
     complexity = 3
     properties = (*GRADIENT, "linearity")

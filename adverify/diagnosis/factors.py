@@ -16,6 +16,8 @@ LEAST = 6
 
 
 class LeftOut(Mistake):
+    """An input that backward forgets."""
+
     kind = "left-out"
 
     def explain(self, witnesses: Sequence[Witness], i: int) -> str:
@@ -25,6 +27,8 @@ class LeftOut(Mistake):
 
 
 class Sign(Mistake):
+    """A minus too many or too few."""
+
     kind = "sign"
 
     def explain(self, witnesses: Sequence[Witness], i: int) -> str:
@@ -32,6 +36,8 @@ class Sign(Mistake):
 
 
 class Factor(Mistake):
+    """A constant, or a count of elements."""
+
     kind = "factor"
 
     def explain(self, witnesses: Sequence[Witness], i: int) -> str:
@@ -115,7 +121,7 @@ def _closed_form(c: float, witness: Witness) -> tuple[str, float] | None:
 
 def _attributes(witness: Witness) -> Iterator[tuple[str, float]]:
     for name, value in vars(witness.case.subject.make()).items():
-        if isinstance(value, float) and value and abs(value) != 1 and np.isfinite(value):
+        if isinstance(value, float) and value and abs(value) not in (0.5, 1, 2) and np.isfinite(value):
             yield name, value
 
 
@@ -234,7 +240,7 @@ def _candidates(w: Witness, i: int) -> dict[str, np.ndarray]:
                 found[f"1 / {pattern.format(name)}"] = 1 / value
                 found[f"{pattern.format(name)} / 2"] = value / 2
                 found[f"-{pattern.format(name)}"] = -value
-                found[f"2 {pattern.format(name)}"] = 2 * value
+                found[f"2 * {pattern.format(name)}"] = 2 * value
     for (a, p), (b, q) in itertools.permutations(quantities.items(), 2):
         found[f"{a} / {b}"] = p / q
         found[f"{a} * {b}"] = p * q

@@ -17,7 +17,7 @@ import adverify
 from adverify.case import Case
 from adverify.diagnosis.base import GRADIENT, Fault
 from adverify.diagnosis.witness import RELATIVE, alternatives, true_gradient
-from adverify.engine import Variable, variable
+from adverify.engine import Function, Variable, variable
 from adverify.properties import all_properties
 from adverify.report import Failure
 from adverify.subject import Arrays, BackwardRaised, Rejected
@@ -92,6 +92,8 @@ def _unreduced(case: Case, i: int) -> np.ndarray | None:
 
 
 class Raises(Fault):
+    """An exception, where nothing more telling is found."""
+
     kind = "exception"
     complexity = 9
     properties = EVERYWHERE
@@ -108,11 +110,11 @@ class Raises(Fault):
 def own_line(error: BaseException, case: Case) -> str:
     """Say at which line of the op's own code an error was raised, and what it reads."""
     frames = traceback.extract_tb(error.__traceback__)
-    try:
-        file = inspect.getsourcefile(case.subject.kind)
-    except TypeError:
-        file = None
-    own = [f for f in frames if f.filename == file] or [f for f in frames if not f.filename.startswith(HERE)]
+    written = [
+        f for c in case.subject.kind.__mro__ if c is not Function for f in vars(c).values() if inspect.isfunction(f)
+    ]
+    files = {f.__code__.co_filename for f in written}
+    own = [f for f in frames if f.filename in files] or [f for f in frames if not f.filename.startswith(HERE)]
     if not own:
         return ""
     frame = own[-1]
@@ -121,6 +123,8 @@ def own_line(error: BaseException, case: Case) -> str:
 
 
 class WrongShape(Fault):
+    """A gradient that does not have the shape of its input."""
+
     kind = "shape"
     properties = ("shape",)
 
@@ -129,6 +133,8 @@ class WrongShape(Fault):
 
 
 class WrongType(Fault):
+    """A gradient of another dtype."""
+
     kind = "dtype"
     properties = ("shape",)
 
@@ -137,6 +143,8 @@ class WrongType(Fault):
 
 
 class Overwritten(Fault):
+    """``=`` in place of ``+=``."""
+
     kind = "overwritten"
     properties = ("accumulation", "aliasing", "reentrancy", "composition")
 
@@ -147,6 +155,8 @@ class Overwritten(Fault):
 
 
 class Scratch(Fault):
+    """What was held is changed on the way."""
+
     kind = "scratch"
     properties = ("accumulation",)
 
@@ -226,6 +236,8 @@ def _writing_line(case: Case) -> str:
 
 
 class SharedMemory(Fault):
+    """One array in two places."""
+
     kind = "shared"
     properties = ("aliasing", "reentrancy", "accumulation", "composition")
 
@@ -356,6 +368,8 @@ def _is_right(case: Case, op: Any, inputs: Sequence[Variable]) -> bool:
 
 
 class KeptOnVariable(Fault):
+    """State on an input, which another use of it finds."""
+
     kind = "stale"
     properties = ("reentrancy", "composition", "aliasing")
 
@@ -369,6 +383,8 @@ class KeptOnVariable(Fault):
 
 
 class Nondeterministic(Fault):
+    """Another result each time."""
+
     kind = "nondeterministic"
     properties = ("determinism",)
 
@@ -384,6 +400,8 @@ class Nondeterministic(Fault):
 
 
 class Memory(Fault):
+    """A result that depends on the order in memory."""
+
     kind = "memory"
     properties = ("layout",)
 
@@ -392,6 +410,8 @@ class Memory(Fault):
 
 
 class Precision(Fault):
+    """Digits lost to float32."""
+
     kind = "precision"
     properties = ("precision",)
 

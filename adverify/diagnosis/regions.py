@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 
 from adverify.diagnosis.base import GRADIENT, Fault, Mistake
 from adverify.diagnosis.factors import _closed_form, _times
-from adverify.diagnosis.witness import RELATIVE, Witness, measured
+from adverify.diagnosis.witness import Witness, gather, measured, slope
 from adverify.properties.gradient import _moved_off
 from adverify.report import Failure
-from adverify.strategies.values import Regime, table
+from adverify.strategies.values import MATRICES, Regime, table
 
 LEAST = 3
 """Elements that must be wrong, and as many right, for a region to be named."""
@@ -26,14 +27,16 @@ Mask = Callable[[Witness, int], np.ndarray | None]
 
 
 class Region(Mistake):
+    """Wrong on one side of a line that an author has in mind."""
+
     kind = "region"
     complexity = 6
 
     def explain(self, witnesses: Sequence[Witness], i: int) -> str:
         for where, mask in _regions(witnesses, i):
-            text = _inside(witnesses, i, [mask(w, i) for w in witnesses])
-            if text:
-                return f"is wrong only {where}{text}"
+            how = _inside(witnesses, i, [mask(w, i) for w in witnesses])
+            if how or (how is not None and "all but" not in where):
+                return f"is wrong only {where}{how}"
         return ""
 
 
@@ -74,10 +77,12 @@ def _regions(witnesses: Sequence[Witness], i: int) -> Iterator[tuple[str, Mask]]
             yield f"where {x} and {y} have unlike signs", lambda w, i, j=j: w.arrays[i] * w.arrays[j] < 0
     if min(ranks) >= 1:
         for axis in range(-min(ranks), 0):
+            if max(w.arrays[i].shape[axis] for w in witnesses if w.wrong(i).any()) < LEAST:
+                continue
             along = "" if ranks == {1} else f" along axis {axis}"
-            for which, at in {"first": 0, "last": -1}.items():
-                yield f"at the {which} element{along}", lambda w, i, a=axis, k=at: _at(w.arrays[i].shape, a, k)
-                yield (f"at all but the {which} element{along}",
+            for which, at in {"index 0": 0, "index -1": -1}.items():
+                yield f"at {which}{along}", lambda w, i, a=axis, k=at: _at(w.arrays[i].shape, a, k)
+                yield (f"at all but {which}{along}",
                        lambda w, i, a=axis, k=at: ~_at(w.arrays[i].shape, a, k))  # fmt: skip
             yield (
                 f"at both ends{along}",
@@ -107,10 +112,10 @@ def _band(w: Witness, i: int, low: int | None, high: int | None) -> np.ndarray:
     return np.broadcast_to(mask, shape)
 
 
-def _inside(witnesses: Sequence[Witness], i: int, masks: Sequence[np.ndarray | None]) -> str:
-    """Say what the gradient is inside of a region, if it is right everywhere else."""
+def _inside(witnesses: Sequence[Witness], i: int, masks: Sequence[np.ndarray | None]) -> str | None:
+    """Say what the gradient is inside of a region, if it is right everywhere else; None if it is not."""
     if any(m is None for m in masks):
-        return ""
+        return None
     actual, expected, mask, wrong = (
         np.concatenate(parts)
         for parts in zip(
@@ -119,11 +124,11 @@ def _inside(witnesses: Sequence[Witness], i: int, masks: Sequence[np.ndarray | N
     )  # fmt: skip
     known = np.isfinite(expected)
     if (wrong & ~mask).any() or (wrong & mask).sum() < LEAST or (known & ~mask).sum() < LEAST:
-        return ""
+        return None
 
     def fits(change: Callable[[np.ndarray], np.ndarray]) -> bool:
         changed = [np.where(m, change(w.actual[i]), w.actual[i]) for w, m in zip(witnesses, masks, strict=True)]
-        return all(w.fits(i, c) for w, c in zip(witnesses, changed, strict=True))
+        return all(w.agrees(i, c).all() for w, c in zip(witnesses, changed, strict=True))
 
     if fits(np.zeros_like):
         return ", where it should be 0"
@@ -139,7 +144,7 @@ def _inside(witnesses: Sequence[Witness], i: int, masks: Sequence[np.ndarray | N
         value = exact[1] if exact else c
         if value and fits(lambda a: a / value):
             return f", where it {_times(value, exact[0] if exact else '')}"
-    return "" if (wrong != mask)[known].any() else ", and at every such element"
+    return None if (wrong != mask)[known].any() else ""
 
 
 def _scan(witness: Witness) -> list[Witness]:
@@ -230,32 +235,45 @@ def _described(
 
 
 class NotANumber(Fault):
+    """NaN or infinity out of a formula that is right elsewhere."""
+
     kind = "nan"
-    complexity = 1
     properties = (*GRADIENT, "special values", "extremes")
 
     def explain(self, failure: Failure) -> str:
+        if failure.property in GRADIENT and _is_wrong_elsewhere(failure):
+            return ""
         parts = []
         for e in failure.verdict.evidence:
-            if e.actual.shape != e.expected.shape or not e.wrong.any():
+            if e.actual.shape != e.expected.shape or np.isfinite(e.actual[e.wrong]).any():
                 return ""
-            actual, expected = e.actual[e.wrong], e.expected[e.wrong]
-            if np.isfinite(actual).any() or not np.isfinite(expected).all():
-                return ""
-            kinds = {"NaN" if np.isnan(v) else "infinite" for v in actual}
-            values = {f"{v:.6g}" for v in expected + 0.0}
-            right = f"{values.pop()} is right" if len(values) == 1 else "the true gradient is finite"
-            parts.append(f"{e.what} is {' or '.join(sorted(kinds))} where {right}")
+            known = e.wrong & np.isfinite(e.expected)
+            if not known.any():
+                continue
+            kinds = {"NaN" if np.isnan(v) else "infinite" for v in e.actual[known]}
+            right = np.where(np.abs(e.expected) <= e.error, 0.0, e.expected)[known]
+            values = {f"{v:.6g}" for v in right}
+            where = f"{values.pop()} is right" if len(values) == 1 else "the true gradient is finite"
+            parts.append(f"{e.what} is {' or '.join(sorted(kinds))} where {where}")
         return "; ".join(parts)
 
 
+def _is_wrong_elsewhere(failure: Failure) -> bool:
+    """Whether gradients are wrong that are finite, so that NaN or infinity is not all that is wrong."""
+    witnesses = gather(failure.case, time.thread_time() + 0.1)
+    return any((w.wrong(i) & np.isfinite(w.actual[i])).any() for w in witnesses for i in range(len(w.arrays)))
+
+
 class Tie(Fault):
+    """All of several equal elements get what belongs to one, or none of them does."""
+
     kind = "tie"
     properties = ("special values", "extremes")
 
     def explain(self, failure: Failure) -> str:
         case = failure.case
-        if not _is_right_nearby(failure):
+        matrices = any(case.sampling.convention) or any(d.structure in MATRICES for d in case.sampling.domains)
+        if matrices or not _is_right_nearby(failure):
             return ""
         x = np.concatenate([a.ravel() for a in case.arrays])
         v = np.concatenate([np.ravel(g) for g in case.vjp])
@@ -267,14 +285,19 @@ class Tie(Fault):
         apart = case.at(_pulled_apart(case.arrays))
         whole = np.abs(np.concatenate([np.ravel(g) for g in apart.vjp])).max(initial=0.0)
         group = np.abs(v[wrong])
-        if group.size > 1 and whole and np.allclose(group, whole, rtol=1e-3):
+        right, bar = slope(case, wrong)
+        if group.size < 2 or not bar <= 1e-3 * abs(right):
+            return ""
+        if np.allclose(group, whole, rtol=1e-3) and np.allclose(v[wrong], right, rtol=1e-3):
             return f"where elements tie (at {tied}), each of them gets the whole gradient"
-        if group.size > 1 and not group.any():
+        if not group.any():
             return f"where elements tie (at {tied}), none of them gets a gradient"
         return ""
 
 
 class Point(Fault):
+    """A formula that fails at one value."""
+
     kind = "point"
     properties = ("special values",)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
@@ -14,6 +14,8 @@ MOST = 16
 
 
 class Mean(Mistake):
+    """A mean or norm of the input that is held constant."""
+
     kind = "mean"
     complexity = 4
 
@@ -23,17 +25,37 @@ class Mean(Mistake):
         for axis in (None, -1, 0, -2):
             where = "" if axis is None else f" along axis {axis}"
             if all(w.fits(i, _centred(w.actual[i], axis)) for w in witnesses):
-                return f"lacks minus its mean{where}: a mean that forward subtracts is taken for a constant"
+                return f"would be right less its mean{where}, as when a mean that forward subtracts is held constant"
+            for name, project in _PROJECTIONS.items():
+                if all(w.fits(i, _projected(w, i, axis, project)) for w in witnesses):
+                    return (
+                        f"would be right less its {name} the output{where}, as when a norm that forward divides by "
+                        "is held constant"
+                    )
         return ""
 
 
+_PROJECTIONS: dict[str, Callable[..., np.ndarray]] = {"mean product with": np.mean, "scalar product with": np.sum}
+
+
+def _projected(w: Witness, i: int, axis: int | None, project: Callable[..., np.ndarray]) -> np.ndarray | None:
+    """Take out of what backward gives its component along the output."""
+    a = w.actual[i]
+    if _centred(a, axis) is None or len(w.case.outputs) != 1 or w.case.outputs[0].shape != a.shape:
+        return None
+    y = w.case.outputs[0]
+    return np.asarray(a - y * project(y * a, axis=axis, keepdims=True))
+
+
 def _centred(a: np.ndarray, axis: int | None) -> np.ndarray | None:
-    if not a.size or (axis is not None and a.ndim < abs(axis + (axis >= 0))):
+    if a.ndim < 1 or (axis is not None and (a.ndim < abs(axis + (axis >= 0)) or a.shape[axis] < 2)) or a.size < 2:
         return None
     return np.asarray(a - a.mean(axis, keepdims=True))
 
 
 class Diagonal(Mistake):
+    """The off-diagonal part of a Jacobian left out."""
+
     kind = "diagonal"
     complexity = 7
 
@@ -42,7 +64,7 @@ class Diagonal(Mistake):
         if len(chosen) < 2 or not all(w.cotangent is not None and w.cotangents[0].shape == w.arrays[i].shape
                                       for w in chosen):  # fmt: skip
             return ""
-        jacobians = [_jacobian(w, i) for w in chosen[:6]]
+        jacobians = [_jacobian(w, i) for w in chosen[:3]]
         for w, jacobian in zip(chosen, jacobians, strict=False):
             if jacobian is None:
                 return ""
@@ -74,6 +96,8 @@ def _alike(a: np.ndarray, b: np.ndarray) -> bool:
 
 
 class Duplicates(Mistake):
+    """``grad[index] += g``, which counts a repeated index once."""
+
     kind = "duplicates"
     complexity = 5
 
@@ -82,8 +106,9 @@ class Duplicates(Mistake):
         if len(chosen) < 2:
             return ""
         for which in (-1, 0):
-            if all(_counts_once(w, i, which) for w in chosen[:6]):
-                return "counts an element that forward reads several times once only"
+            if all(_counts_once(w, i, which) for w in chosen[:3]):
+                only = "last" if which else "first"
+                return f"has, of the outputs that read an element, the {only} one's share only"
         return ""
 
 
@@ -105,6 +130,8 @@ def _counts_once(w: Witness, i: int, which: int) -> bool:
 
 
 class InputForOutput(Mistake):
+    """A formula in terms of the output, given the input."""
+
     kind = "input-for-output"
     complexity = 5
 

@@ -33,6 +33,9 @@ KNOWN = 0.7
 RUNGS = 20
 """Of the oracle's ladder: down to steps that tell a kink nearby."""
 
+ALIKE, FEW_AXES = 3, 4
+"""The length of all axes of an input that tells what is transposed; forward need not take it."""
+
 ELEMENTS = 40
 SHAPES, OTHER_RANKS, SEEDS = 4, 3, 2
 
@@ -71,7 +74,7 @@ class Witness:
         return self.case.cotangents[0] if len(self.case.cotangents) == 1 else None
 
     def comparable(self, gradients: Sequence[np.ndarray]) -> Arrays:
-        """Give gradients as they are measured: symmetric, where only changes along symmetric matrices have a meaning."""
+        """Give gradients as they are measured: symmetric, where only symmetric changes have a meaning."""
         return tuple(
             0.5 * (g + np.swapaxes(g, -1, -2)) if mirrored else g
             for g, mirrored in zip((np.asarray(g, float) for g in gradients), _mirrored(self.case), strict=True)
@@ -185,6 +188,16 @@ def _mirror(shape: tuple[int, ...], mirrored: bool) -> np.ndarray:
     return np.swapaxes(index, -1, -2) if mirrored else index
 
 
+def slope(case: Case, members: np.ndarray) -> tuple[float, float]:
+    """Measure how the output changes, weighted by the cotangent, if some elements of all inputs move together."""
+    x, g = flat(case.arrays), flat(case.cotangents)
+    room = flat(tuple(room_of(a, d) for a, d in zip(case.arrays, case.sampling.domains, strict=True)))
+    step = float(room[members].min())
+    evaluate = Evaluator(case.subject, case.arrays, case.outputs, case.sampling.memory)
+    estimate = oracle.screen(oracle.sample(evaluate, x, g, step * members[None].astype(float), RUNGS))
+    return float(estimate.value[0]) / step, CLEARLY * float(estimate.error[0]) / step
+
+
 def gather(case: Case, until: float) -> list[Witness]:
     """Measure the case itself and other ordinary inputs, as many as there is time for; those of its ranks first.
 
@@ -192,7 +205,7 @@ def gather(case: Case, until: float) -> list[Witness]:
     """
     found = [w for w in [measured(case)] if w is not None and _tells(w) and all(np.isfinite(v).all() for v in w.actual)]
     for other in itertools.chain(_beside(case), alternatives(case)):
-        if time.monotonic() > until:
+        if time.thread_time() > until:
             break
         witness = measured(other)
         if witness is not None and _tells(witness):
@@ -225,9 +238,10 @@ def alternatives(case: Case) -> Iterator[Case]:
     groups: dict[tuple[int, ...], list[tuple[tuple[int, ...], ...]]] = {}
     for shapes in case.sampling.telling:
         groups.setdefault(tuple(len(s) for s in shapes), []).append(shapes)
-    ranks = sorted(groups, key=lambda r: (r != own, abs(sum(r) - 2 * len(r)), r))[: 1 + OTHER_RANKS]
+    ranks = sorted(groups, key=lambda r: (r != own, sum(abs(n - 2) for n in r), r))[: 1 + OTHER_RANKS]
     for rank in ranks:
-        for shapes in _telling(groups[rank])[: SHAPES if rank == own else 2]:
+        alike = tuple((ALIKE if sum(rank) <= FEW_AXES else 2,) * n for n in rank)
+        for shapes in [alike, *_telling(groups[rank])[: SHAPES if rank == own else 2]]:
             for k in range(SEEDS):
                 rng = np.random.default_rng([case.seed, 11, k])
                 arrays = ordinary(shapes, case.sampling, rng)

@@ -11,6 +11,7 @@ from adverify.renderers import message_of, place_of, relative
 
 LONGEST = 3_000
 """Of a message: GitHub cuts what is longer."""
+NOT_VERIFIED = {"undecided": ("warning", "is not verified"), "crashed": ("error", "crashed")}
 
 
 def render(document: schema.Document, root: Path) -> str:
@@ -21,9 +22,9 @@ def render(document: schema.Document, root: Path) -> str:
         for failure in report["failures"]:
             title = f"{name}: {failure['property']}"
             lines.append(_command("error", place_of(report, failure, root), root, title, message_of(failure)))
-        if report["status"] == "undecided":
-            title = f"{name} is not verified"
-            lines.append(_command("warning", report["location"], root, title, report["obstacle"]))
+        if report["status"] in NOT_VERIFIED:
+            level, title = NOT_VERIFIED[report["status"]]
+            lines.append(_command(level, report["location"], root, f"{name} {title}", report["obstacle"]))
     return "".join(f"{line}\n" for line in lines)
 
 

@@ -26,6 +26,7 @@ except ImportError as error:
         f"the HTML report needs jinja2 and matplotlib, and {error.name} is not installed: pip install 'adverify[html]'"
     ) from error
 
+STATUSES = ("violated", "crashed", "undecided", "verified")
 MOST_ELEMENTS = 12
 """Wrong elements that are listed."""
 EDGES = (-100, -30, *range(-10, 11), 30, 100)
@@ -39,7 +40,7 @@ def render(document: schema.Document, root: Path) -> str:
     script = _read("report.js")
     return template.render(
         document=document,
-        counts={s: sum(r["status"] == s for r in document["reports"]) for s in ("violated", "undecided", "verified")},
+        counts={s: sum(r["status"] == s for r in document["reports"]) for s in STATUSES},
         style=_read("report.css"),
         script=script,
         script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),

@@ -15,7 +15,10 @@ from adverify.record import text
 from adverify.renderers import message_of, place_of, relative
 
 SCHEMA = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
-UNDECIDED = "undecided"
+NOT_VERIFIED = {
+    "undecided": ("enough can be decided to call an op verified", "warning"),
+    "crashed": ("an op leaves its process alive", "error"),
+}
 ROOT = "%SRCROOT%"
 LONGEST = 3_000
 """Of a message."""
@@ -29,7 +32,7 @@ def render(document: schema.Document, root: Path) -> str:
         for report in document["reports"]
         for result in (
             *(_failure(report, failure, root) for failure in report["failures"]),
-            *([_undecided(report, root)] if report["status"] == "undecided" else []),
+            *([_not_verified(report, root)] if report["status"] in NOT_VERIFIED else []),
         )
     ]
     for result in results:
@@ -49,7 +52,7 @@ def _rules(document: schema.Document) -> dict[str, dict[str, Any]]:
     found = {p.name: p.rule for p in all_properties()}
     found |= {f["property"]: f["rule"] for report in document["reports"] for f in report["failures"]}
     rules = {_identifier(name): _rule(name, rule, "error") for name, rule in found.items()}
-    return rules | {UNDECIDED: _rule(UNDECIDED, "enough can be decided to call an op verified", "warning")}
+    return rules | {name: _rule(name, rule, level) for name, (rule, level) in NOT_VERIFIED.items()}
 
 
 def _rule(name: str, rule: str, level: str) -> dict[str, Any]:
@@ -70,8 +73,9 @@ def _failure(report: schema.Report, failure: schema.Failure, root: Path) -> dict
     return _result(report, failure["property"], "error", message_of(failure), place, root)
 
 
-def _undecided(report: schema.Report, root: Path) -> dict[str, Any]:
-    return _result(report, UNDECIDED, "warning", report["obstacle"], report["location"], root)
+def _not_verified(report: schema.Report, root: Path) -> dict[str, Any]:
+    _, level = NOT_VERIFIED[report["status"]]
+    return _result(report, report["status"], level, report["obstacle"], report["location"], root)
 
 
 def _result(
