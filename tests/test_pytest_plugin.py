@@ -1,0 +1,227 @@
+"""The pytest plugin, as a project that has ops of its own uses it: each run is a process of its own."""
+
+import subprocess
+import sys
+
+import pytest
+
+OPS = """
+import numpy as np
+from adverify import Function, variable
+
+
+class Square(Function):
+    def forward(self, x):
+        return variable(x.data**2)
+
+    def backward(self, x, grad):
+        x.grad += 2 * grad * x.data
+
+
+class Halved(Square):
+    def backward(self, x, grad):
+        x.grad += grad * x.data
+
+
+class Single(Square):
+    def backward(self, x, grad):
+        x.grad += (2 * grad * x.data).astype(np.float32)
+
+
+class Unsuited(Square):
+    def forward(self, x):
+        if x.data.shape != (17, 3, 23):
+            raise ValueError("expected 17 by 3 by 23")
+        return variable(x.data**2)
+
+
+class Base(Function):
+    pass
+"""
+
+
+@pytest.fixture
+def project(pytester):
+    package = pytester.mkpydir("package")
+    (package / "ops.py").write_text(OPS)
+    (package / "again.py").write_text("from package.ops import Square\n")
+    pytester.makepyprojecttoml(
+        """
+        [tool.adverify]
+        targets = ["package"]
+        max_examples = 10
+        seed = 0
+        [tool.adverify.xfail]
+        "Halved::gradient" = "known to be halved"
+        "Single" = "computes in single precision"
+        [tool.adverify.skip]
+        "package.ops:Unsuited" = "takes one shape only"
+        [tool.pytest.ini_options]
+        testpaths = ["tests"]
+        """
+    )
+    (pytester.mkdir("tests") / "test_nothing.py").write_text("def test_nothing():\n    pass\n")
+    return pytester
+
+
+def run(project, *arguments):
+    return project.runpytest_subprocess("-p", "no:cacheprovider", *arguments, timeout=120)
+
+
+def test_every_property_of_every_op_is_an_item(project):
+    result = run(project, "--collect-only", "-q")
+    lines = [line for line in result.outlines if "::" in line]
+    assert {line.split("::")[1] for line in lines if line.startswith("package")} == {
+        "Square", "Halved", "Single", "Unsuited",
+    }  # fmt: skip
+    assert "package/ops.py::Square::special values" in lines
+    assert len(lines) == len(set(lines))
+    assert "tests/test_nothing.py::test_nothing" in lines
+
+
+def test_a_right_op_passes_and_exemptions_have_their_reasons(project):
+    result = run(project, "-rsx", "-k", "Square or Halved or Unsuited")
+    outcomes = result.parseoutcomes()
+    assert (outcomes["xfailed"], outcomes.get("failed", 0)) == (1, 0)
+    text = result.stdout.str()
+    for expected in ("takes one shape only", "not asked, because gradient is violated", "known to be halved",
+                     "1 of 2 ops verified, on "):  # fmt: skip
+        assert expected in text
+
+
+@pytest.mark.parametrize("options", [[], ["-n", "2"], ["--tb=long"]], ids=["plain", "xdist", "long"])
+def test_a_wrong_op_fails_with_its_report_and_no_frames_of_the_verifier(project, options):
+    result = run(project, *options, "--adverify", "package.ops:Halved", "-o", "xfail_strict=false", "-k", "Halved",
+                 "--runxfail")  # fmt: skip
+    assert result.ret == 1
+    text = result.stdout.str()
+    assert "Halved: x.grad" in text
+    assert "Falsifying example:" in text
+    assert "FAILED package/ops.py::Halved::gradient - Halved: x.grad" in text
+    assert "search.py" not in text
+    assert result.parseoutcomes()["failed"] == 1
+
+
+def test_an_op_that_cannot_be_verified_fails_once_and_says_what_would_help(project):
+    project.makepyprojecttoml('[tool.adverify]\ntargets = ["package.ops:Unsuited"]\n')
+    result = run(project)
+    assert result.ret == 1
+    assert result.parseoutcomes()["failed"] == 1
+    assert "expected 17 by 3 by 23. Say what does: check_function(Unsuited, signature=" in result.stdout.str()
+
+
+def test_an_expected_failure_that_holds_fails(project):
+    project.makepyprojecttoml(
+        """
+        [tool.adverify]
+        targets = ["package.ops:Square"]
+        max_examples = 10
+        xfail = {"Square::gradient" = "no longer"}
+        """
+    )
+    result = run(project)
+    assert result.parseoutcomes()["failed"] == 1
+    assert "[XPASS(strict)] no longer" in result.stdout.str()
+
+
+def test_paths_that_are_asked_for_are_all_that_runs(project):
+    assert run(project, "tests").parseoutcomes() == {"passed": 1}
+    assert run(project, "package/ops.py::Square::gradient").parseoutcomes() == {"passed": 1}
+    assert set(run(project, "-m", "not adverify").parseoutcomes()) == {"passed", "deselected"}
+
+
+def test_what_failed_last_runs_again_and_junit_names_it(project):
+    arguments = ["--adverify", "package.ops", "--runxfail", "-k", "Halved", "--junitxml=out.xml"]
+    assert project.runpytest_subprocess(*arguments).ret == 1
+    xml = (project.path / "out.xml").read_text()
+    assert 'classname="package.ops.Halved" name="gradient"' in xml
+    assert project.runpytest_subprocess("--lf", *arguments[:3]).parseoutcomes()["failed"] == 1
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        (["--adverify", "package.nothing"], "there is no module 'package.nothing'"),
+        (["--adverify-examples", "0"], "--adverify-examples must be at least 1; got 0"),
+    ],
+)
+def test_what_cannot_be_had_is_an_error_of_usage(project, options, expected):
+    result = run(project, *options)
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    assert expected in result.stderr.str()
+
+
+@pytest.mark.parametrize(
+    ("setting", "expected"),
+    [
+        ('target = ["package"]', "has no key 'target'; did you mean 'targets'?"),
+        ('targets = "package"', "targets must be a list of strings"),
+        ("max_examples = 0", "max_examples must be a whole number, 1 or more; got 0"),
+        ("seed = true", "seed must be a whole number, 0 or more; got True"),
+        ('skip = ["Square"]', "skip must give a reason for each op"),
+        ('profile = "slow"', "profile must be one of fast, default, nightly; got 'slow'"),
+        ("time_limit = -1", "time_limit must be a positive number of seconds; got -1"),
+    ],
+)
+def test_a_setting_that_means_nothing_is_named_with_its_file(project, setting, expected):
+    project.makepyprojecttoml(f"[tool.adverify]\n{setting}\n")
+    result = run(project)
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    assert f"pyproject.toml: [tool.adverify] {expected}" in result.stderr.str()
+
+
+def test_a_module_that_cannot_be_imported_is_an_error_that_names_the_line(project):
+    (project.path / "package" / "ops.py").write_text("import adverify\nx = 1 / 0\n")
+    result = run(project, "--adverify", "package/ops.py")
+    assert result.ret == pytest.ExitCode.INTERRUPTED
+    assert "ops.py:2" in result.stdout.str()
+    assert "ZeroDivisionError" in result.stdout.str()
+
+
+def test_users_keep_their_hypothesis_profile_and_packages_may_be_namespaces(project):
+    project.makeconftest(
+        """
+        from hypothesis import settings
+        settings.register_profile("mine", max_examples=7)
+        settings.load_profile("mine")
+
+        def pytest_sessionfinish():
+            assert settings.get_current_profile_name() == "mine" and settings().max_examples == 7
+        """
+    )
+    (project.path / "package" / "__init__.py").unlink()
+    result = run(project, "--adverify", "package.ops:Square", "-k", "Square")
+    assert result.ret == 0
+    assert result.parseoutcomes()["passed"] >= 13
+
+
+def test_a_test_over_the_ops_of_a_module(project):
+    project.makepyprojecttoml("")
+    project.makepyfile(
+        """
+        import package.ops
+        import pytest
+        from adverify import check_function
+        from adverify.testing import over_functions
+
+        @pytest.fixture
+        def budget():
+            return 5
+
+        @over_functions(package.ops)
+        def test_gradient(op, budget):
+            if op.__name__ != "Unsuited":
+                check_function(op, max_examples=budget, seed=0)
+        """
+    )
+    result = run(project, "-rf")
+    assert result.parseoutcomes() == {"passed": 3, "failed": 2}
+    assert "test_gradient[Halved]" in result.stdout.str()
+
+
+def test_the_plugin_costs_nothing_where_it_is_not_used():
+    code = (
+        "import sys, adverify.pytest_plugin;"
+        "heavy = {'numpy', 'scipy', 'hypothesis', 'rich', 'typer'} & set(sys.modules); assert not heavy, heavy"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
