@@ -1,6 +1,7 @@
 """The ops: no hints are needed, what suits each is found by trying."""
 
 import numpy as np
+
 from adverify import Function, variable
 
 
