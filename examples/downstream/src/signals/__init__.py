@@ -1,0 +1,1 @@
+"""Ops on signals, with hand-written derivatives."""
