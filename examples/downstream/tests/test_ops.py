@@ -5,10 +5,10 @@ import pytest
 from signals import ops
 
 from adverify import check_function, variable
-from adverify.discovery import functions_in
+from adverify.testing import over_functions
 
 
-@pytest.mark.parametrize("op", functions_in(ops))
+@over_functions(ops)
 def test_gradient(op):
     """Whatever is in the module is verified."""
     check_function(op)
