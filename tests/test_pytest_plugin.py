@@ -97,7 +97,7 @@ def test_a_wrong_op_fails_with_its_report_and_no_frames_of_the_verifier(project,
     text = result.stdout.str()
     assert "Halved: x.grad" in text
     assert "Falsifying example:" in text
-    assert "FAILED package/ops.py::Halved::gradient - Halved: x.grad" in text
+    assert "FAILED package/ops.py::Halved::gradient" in text
     assert "search.py" not in text
     assert result.parseoutcomes()["failed"] == 1
 
