@@ -26,7 +26,7 @@ RESOLUTION = 1e-6
 FIRST = 4
 """Directions that are looked at closely before the others: one that is wrong settles the question."""
 
-MOST, MOST_NUMBERS = 64, 1_000_000
+MOST, MOST_NUMBERS = 24, 1_000_000
 """Directions of one question that are looked at closely; of a large one as many as come to so many numbers."""
 
 CLEARLY = 10
@@ -65,6 +65,13 @@ class Findings(Sequence[Finding]):
     @property
     def all_hold(self) -> bool:
         return not self.close and bool(self.settled.all())
+
+    @property
+    def examined(self) -> np.ndarray:
+        """The numbers of the directions that something is known of: settled, or looked at closely."""
+        seen = self.settled.copy()
+        seen[list(self.close)] = True
+        return np.flatnonzero(seen)
 
     @property
     def is_violated(self) -> bool:

@@ -81,6 +81,7 @@ class Search:
         self.resolutions: list[float] = []
         self.moot: set[str] = set()
         self.found: tuple[Property, Case, Verdict] | None = None
+        self.started = time.thread_time()
         self.found_at = 0.0
         self.pace = 0.0
         self.values_only = False
@@ -103,7 +104,10 @@ class Search:
             examples = max(LEAST, round(self.max_examples * share / (1 if sweep else SHARED)))
         else:
             examples = max(1, round(self.max_examples * share))
-        return _Round(subjects, regime, sweep, examples, BUDGET_SECONDS * share * max(1.0, self.max_examples / 100))
+        budget, rounds = BUDGET_SECONDS * max(1.0, self.max_examples / 100), list(SHARE)
+        until = budget * sum(SHARE[r] for r in rounds[: rounds.index((regime, sweep)) + 1])
+        left = until - (time.thread_time() - self.started)  # what earlier rounds did not need
+        return _Round(subjects, regime, sweep, examples, max(budget * share, left))
 
     def _look(self, asked: Sequence[Property], where: _Round) -> None:
         """Explore until nothing is violated but what is known; each property is shrunk by itself."""

@@ -15,7 +15,7 @@ from adverify.sampling import Sampling
 from adverify.shapes import Shapes, is_degenerate, is_empty, kind_of, varied
 from adverify.subject import Arrays, Rejected, Subject
 
-SCALES = (1e3, 1e-3, 1e200, 1e-200, 1e8, 1e-8, 1e100, 1e-100, 1e160, 1e-160, 1e30, 1e-30)
+SCALES = (1e3, 1e200, 1e-3, 1e-200, 1e8, 1e160, 1e-8, 1e-160, 1e30, 1e100, 1e-30, 1e-100)
 """Magnitudes of a whole input: squares and exponentials of many of them leave the range of floats."""
 
 
@@ -69,10 +69,11 @@ def cases(
         at = draw(st.integers(0, len(sampling.telling) - 1))
         chosen.append((subject, sampling, at))
     count = draw(st.sampled_from((1, *(sets,) * 5)))
-    mixtures = ["all", "all", "scaled"] if all(s.elementwise for _, s, _ in chosen) else ["one", "scaled", "scaled"]
-    mode = draw(st.sampled_from(mixtures)) if regime is Regime.EXTREME else "all"
+    modes = ["all"]
+    if regime is Regime.EXTREME:
+        modes = ["all", "all", "scaled"] if all(s.elementwise for _, s, _ in chosen) else ["one", "scaled", "scaled"]
     repeated = [(subject, sampling, sampling.telling[at]) for subject, sampling, at in chosen for _ in range(count)]
-    drawn = _drawn(draw, repeated, regime, mode)
+    drawn = _drawn(draw, repeated, regime, modes)
     for subject, sampling, at in chosen:
         first = next((i for i, c in enumerate(drawn) if c.subject is subject and c.sampling is sampling), None)
         if first is not None:
@@ -101,38 +102,40 @@ def sweeps(
     kinds = [(id(subject), kind_of(shapes)) for subject, _, shapes in every]
     at = draw(st.integers(0, len(every) - 1))
     alone = draw(st.sampled_from((True, *(False,) * 9)))
-    return _drawn(draw, every[at : at + 1] if alone else varied(every, kinds, most, at), regime, "all")
+    return _drawn(draw, every[at : at + 1] if alone else varied(every, kinds, most, at), regime, ["all"])
 
 
 def _drawn(
-    draw: st.DrawFn, structures: Sequence[tuple[Subject, Sampling, Shapes]], regime: Regime, mode: str
+    draw: st.DrawFn, structures: Sequence[tuple[Subject, Sampling, Shapes]], regime: Regime, modes: Sequence[str]
 ) -> list[Case]:
     """Draw the values of all structures at once."""
     seed = draw(st.integers(0, 255))
     sizes = [sum(int(np.prod(s)) for s in shapes) * width(regime) for _, _, shapes in structures]
     ends = np.cumsum([0, *sizes])
-    modulus = draw(st.sampled_from([256, 2, 3, 5, 16])) if regime is Regime.SPECIAL else 256
+    moduli = [256, 2, 3, 5, 16] if regime is Regime.SPECIAL else [256]  # of fewer values, more are equal
+    turn = draw(st.integers(0, 14)) if len(moduli) > 1 or len(modes) > 1 else 0
     raw = draw(st.binary(min_size=int(ends[-1]), max_size=int(ends[-1])))
-    if modulus != 256:
-        raw = bytes(b % modulus for b in raw)
     made = []
     for i, (subject, sampling, shapes) in enumerate(structures):
-        values = _decode_all(raw[ends[i] : ends[i + 1]], shapes, sampling, regime)
-        values = _tempered(values, sampling, mode, seed + 5 * i)
-        case = _repaired(Case(subject, values, seed, sampling), regime)
+        modulus = moduli[(turn + i) % len(moduli)]
+        own = bytes(b % modulus for b in raw[ends[i] : ends[i + 1]]) if modulus != 256 else raw[ends[i] : ends[i + 1]]
+        values = _decode_all(own, shapes, sampling, regime)
+        size = SCALES[(seed + i // len(modes)) % len(SCALES)]
+        values = _tempered(values, sampling, modes[(turn + i) % len(modes)], size, seed + 5 * i)
+        cotangent = (seed + 37 * i) % 255 + 1 if seed else 0
+        case = _repaired(Case(subject, values, cotangent, sampling), regime)
         if case is not None:
             made.append(case)
     return made
 
 
-def _tempered(values: Arrays, sampling: Sampling, mode: str, seed: int) -> Arrays:
+def _tempered(values: Arrays, sampling: Sampling, mode: str, size: float, seed: int) -> Arrays:
     """Keep one extreme element, or one magnitude for all: a mixture of magnitudes is only noise to some ops."""
     if mode == "all":
         return values
     rng = np.random.default_rng([seed, 5])
     usual = ordinary(tuple(a.shape for a in values), sampling, rng)
     if mode == "scaled":
-        size = SCALES[seed % len(SCALES)]
         scaled = tuple(size * o for o in usual)
         kept = zip(scaled, usual, sampling.domains, strict=True)
         return tuple(structured(np.where(d.holds(s), s, o), d, Regime.ORDINARY) for s, o, d in kept)

@@ -355,15 +355,16 @@ def verdict_of(case: Case, question: Question, findings: Findings) -> Verdict:
     if findings.all_hold:
         decided, resolutions = findings.settled, findings.relative
     else:
-        statuses = [f.status for f in findings]
-        wrong = [i for i, s in enumerate(statuses) if s is Status.VIOLATED]
+        examined = findings.examined.tolist()
+        wrong = [i for i in examined if findings[i].status is Status.VIOLATED]
         if wrong:
             return _accusation(case, question, findings, wrong)
-        decided = np.array([s is Status.HOLDS for s in statuses])
-        if decided.sum() * 2 < len(findings):
-            reasons = Counter(f.reason for f in findings if f.status is Status.UNDECIDED)
+        holding = [i for i in examined if findings[i].status is Status.HOLDS]
+        if 2 * len(holding) < len(examined):
+            reasons = Counter(findings[i].reason for i in examined if findings[i].status is Status.UNDECIDED)
             return undecided(reasons.most_common(1)[0][0])
-        resolutions = np.array([f.resolution for f in findings])[decided]
+        decided = np.isin(np.arange(len(findings)), holding)
+        resolutions = np.array([findings[i].resolution for i in holding])
     moved = question.moved(np.flatnonzero(decided))
     owner = np.repeat(np.arange(len(case.arrays)), [a.size for a in case.arrays])
     inputs = frozenset(owner[moved].tolist()) | {i for i, a in enumerate(case.arrays) if not a.size}
