@@ -83,6 +83,7 @@ class Ray:
             or self._unresolved(finest)
             or self._is_longer_than_the_element(finest)
             or self._is_flat_somewhere(low, high)
+            or self._is_flat_at_own_scale(low, high)
             or self._is_on_small_stairs(low, high)
             or self._is_ill_conditioned()
             or self._is_uneven(low, high)
@@ -117,6 +118,19 @@ class Ray:
         flat = (self.phi == 0) & (expected > 100 * self.rounding)
         fits = self.actual == 0 and (flat.sum(axis=1) >= 4).any()
         return "forward has stairs, and the point is on one" if fits else ""
+
+    def _is_flat_at_own_scale(self, low: float, high: float) -> str:
+        """Say the same of stairs that only steps in proportion to a tiny element are short enough to see."""
+        moved = self.direction != 0
+        own = np.abs(np.where(self.q.x == 0, np.inf, self.q.x / np.where(moved, self.direction, 1.0)))[moved].min()
+        if self.actual != 0 or not own < 2.0**-12:
+            return ""
+        samples = oracle.sample(
+            self.q.evaluate, self.q.x, self.q.g, 0.3 * own * self.direction[None], oracle.FULL_RUNGS
+        )
+        expected = 0.3 * own * max(abs(low), abs(high)) * 2.0 ** -np.arange(oracle.FULL_RUNGS)
+        flat = (samples.phi[0] == 0) & (expected > 400 * samples.rounding[0])
+        return "forward has stairs, and the point is on one" if (flat.sum(axis=1) >= 4).any() else ""
 
     def _is_ill_conditioned(self) -> str:
         """Say that the last bits of the inputs decide what forward gives; unlike `near`, these steps break ties."""

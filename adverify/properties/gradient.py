@@ -28,6 +28,9 @@ FEW_DIRECTIONS = 12
 LEAST_DIRECTIONS, MOST_NUMBERS = 8, 500_000
 """Of a large input as few as that, for so many numbers in all."""
 
+MOST_UNLIKE = 1e4
+"""How much farther some elements may move than others that move with them: a large one hides what short steps do."""
+
 MOST_AT_ONCE = 2_000_000
 """Elements up to which all are looked at, where that takes one direction an input."""
 
@@ -308,7 +311,8 @@ def directions_of(case: Case, x: np.ndarray, v: np.ndarray, room: np.ndarray, co
     groups = [free[group == k] for k in np.flatnonzero(count > 1)[:MAX_DIRECTIONS]]
     ends = np.cumsum([a.size for a in case.arrays])
     groups += [free, *np.split(free, ends[:-1])]
-    unique = {tuple(m.tolist()): m for m in groups if m.size > 1 and np.isfinite(v[m]).all()}
+    groups = [m for m in groups if m.size > 1 and room[m].max() <= MOST_UNLIKE * room[m].min()]
+    unique = {tuple(m.tolist()): m for m in groups if np.isfinite(v[m]).all()}
     tied = np.zeros((len(unique), x.size))
     for row, members in zip(tied, unique.values(), strict=True):
         row[members] = room[members].min()
