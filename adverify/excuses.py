@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -36,6 +37,9 @@ STRUCTURE = 0.05
 
 MOST_NUMBERS = 20_000_000
 """That are looked at for one excuse."""
+
+OWN_RUNGS = 21
+"""Steps in proportion to an element are looked at down to this rung, below which rounding decides."""
 
 FITS = 1e-3
 """How well slopes fit a value, relative to it, and how small a change is that conditioning explains."""
@@ -83,7 +87,6 @@ class Ray:
             or self._unresolved(finest)
             or self._is_longer_than_the_element(finest)
             or self._is_flat_somewhere(low, high)
-            or self._is_flat_at_own_scale(low, high)
             or self._is_on_small_stairs(low, high)
             or self._is_ill_conditioned()
             or self._is_uneven(low, high)
@@ -113,24 +116,18 @@ class Ray:
         return "all steps that settle are longer than the element" if (np.abs(self.q.x[moved]) < step).any() else ""
 
     def _is_flat_somewhere(self, low: float, high: float) -> str:
-        """Say that backward's zero fits a side on which forward does not move, though by its slope it should."""
-        expected = max(abs(low), abs(high)) * 2.0 ** -np.arange(self.phi.shape[1])
-        flat = (self.phi == 0) & (expected > 100 * self.rounding)
-        fits = self.actual == 0 and (flat.sum(axis=1) >= 4).any()
-        return "forward has stairs, and the point is on one" if fits else ""
+        """Say that backward's zero fits a stair, though by the slope seen forward should move along it.
 
-    def _is_flat_at_own_scale(self, low: float, high: float) -> str:
-        """Say the same of stairs that only steps in proportion to a tiny element are short enough to see."""
-        moved = self.direction != 0
-        own = np.abs(np.where(self.q.x == 0, np.inf, self.q.x / np.where(moved, self.direction, 1.0)))[moved].min()
-        if self.actual != 0 or not own < 2.0**-12:
+        Stairs may be so fine that only steps in proportion to a tiny element are short enough to see them.
+        """
+        if self.actual != 0:
             return ""
-        samples = oracle.sample(
-            self.q.evaluate, self.q.x, self.q.g, 0.3 * own * self.direction[None], oracle.FULL_RUNGS
-        )
-        expected = 0.3 * own * max(abs(low), abs(high)) * 2.0 ** -np.arange(oracle.FULL_RUNGS)
-        flat = (samples.phi[0] == 0) & (expected > 400 * samples.rounding[0])
-        return "forward has stairs, and the point is on one" if (flat.sum(axis=1) >= 4).any() else ""
+        slope = max(abs(low), abs(high))
+        flat = _rests(self.phi, slope, 100 * self.rounding)
+        if not flat and self._own_scale:
+            samples = self._at_own_scale
+            flat = _rests(samples.phi[0], self._own_scale * slope, 400 * samples.rounding[0])
+        return "forward has stairs, and the point is on one" if flat else ""
 
     def _is_ill_conditioned(self) -> str:
         """Say that the last bits of the inputs decide what forward gives; unlike `near`, these steps break ties."""
@@ -173,15 +170,24 @@ class Ray:
 
     def _fits_own_scale(self) -> str:
         """Say that steps in proportion to a tiny element, far below those that settle, fit the analytic value."""
-        moved = self.direction != 0
-        own = np.abs(np.where(self.q.x == 0, np.inf, self.q.x / np.where(moved, self.direction, 1.0)))[moved].min()
-        if not own < 2.0**-12:
+        if not self._own_scale:
             return ""
-        samples = oracle.sample(self.q.evaluate, self.q.x, self.q.g, 0.3 * own * self.direction[None], 24)
         with np.errstate(all="ignore"):
-            slopes = oracle.central(samples)[0] / (0.3 * own)
+            slopes = oracle.central(self._at_own_scale)[0, :OWN_RUNGS] / self._own_scale
             fits = np.abs(slopes - self.actual) <= FITS * abs(self.actual)
         return "only steps as small as the element itself show its slope" if (fits[:-1] & fits[1:]).any() else ""
+
+    @property
+    def _own_scale(self) -> float:
+        """The longest step in proportion to the smallest element that moves; 0 where the usual ones are as short."""
+        moved = self.direction != 0
+        own = np.abs(np.where(self.q.x == 0, np.inf, self.q.x / np.where(moved, self.direction, 1.0)))[moved].min()
+        return 0.3 * float(own) if own < 2.0**-12 else 0.0
+
+    @cached_property
+    def _at_own_scale(self) -> oracle.Samples:
+        q = self.q
+        return oracle.sample(q.evaluate, q.x, q.g, self._own_scale * self.direction[None], oracle.FULL_RUNGS)
 
     def _involved(self) -> np.ndarray:
         """Which elements take part in what moves along the direction: the others' magnitudes do not matter."""
@@ -267,6 +273,16 @@ class Ray:
         with np.errstate(all="ignore"):
             phi: np.ndarray = (q.evaluate(q.x + t[:, None] * self.direction) - q.at_x) @ q.g
         return phi
+
+
+def _rests(phi: np.ndarray, slope: float, telling: np.ndarray) -> bool:
+    """Whether phi, on a side, stays the same over rungs between which the slope would change it by a telling amount.
+
+    It need not be 0 there: where the point is at the very edge of a stair, a side is a step away.
+    """
+    expected = slope * 2.0 ** -np.arange(1, phi.shape[1])
+    rests = (np.diff(phi, axis=1) == 0) & (expected > telling[1:])
+    return bool((rests.sum(axis=1) >= 4).any())
 
 
 def _extremes(size: np.ndarray, among: np.ndarray) -> np.ndarray:
