@@ -49,7 +49,7 @@ def _views_of(q: Question, rows: np.ndarray, samples: oracle.Samples, slopes: di
     actual, terms, directions = q.along, q.terms, q.directions(rows)
     seen = []
     for i, row in enumerate(rows):
-        centre, right, left = (_candidates(slopes[s][i], rounding[i], samples, i, q.scale, s) for s in (0, 1, -1))
+        centre, right, left = (_candidates(slopes[s][i], rounding[i], samples, i, q, s) for s in (0, 1, -1))
         seen.append(
             View(q, directions[i], float(actual[row]), samples.phi[i], samples.moves[i], 4 * samples.rounding[i],
                  float(terms[row]), centre, right, left, slopes[0][i], noise[i])
@@ -73,19 +73,19 @@ def _inside(q: Question, samples: oracle.Samples) -> np.ndarray:
 
 
 def _candidates(
-    d: np.ndarray, rounding: np.ndarray, samples: oracle.Samples, row: int, scale: float, side: int
+    d: np.ndarray, rounding: np.ndarray, samples: oracle.Samples, row: int, q: Question, side: int
 ) -> list[Plateau]:
     """The plateaus of one ladder; where one vanishes, its error is the smallest change that forward can show."""
     phi, size = np.abs(samples.phi[row]), samples.size[row]
     phi = phi[{0: slice(None), 1: slice(0, 1), -1: slice(1, 2)}[side]]
     moved = phi[np.isfinite(phi) & (phi > 0)]
     smallest = float(moved.min()) if moved.size else 0.0
-    magnitude = max(scale, float(np.nan_to_num(size[:, -1]).max()))
+    magnitude = max(q.scale, float(np.nan_to_num(size[:, -1]).max()))
     runs = []
     coarse = phi[:, :8][np.isfinite(phi[:, :8])]
     reference = float(np.median(coarse)) if coarse.size else 0.0
     for p in oracle.plateaus(d, rounding, reference, side):
-        if p.value == 0 and smallest <= ROUNDED * magnitude:
+        if p.value == 0 and smallest <= max(ROUNDED, q.resolution) * magnitude:
             last_change = np.flatnonzero(d[: p.finest + 1])
             vanishes = max(p.coarsest, int(last_change[-1]) + 1 if last_change.size else 0)
             p = replace(p, error=max(p.error, 2 * smallest * 2.0**vanishes))

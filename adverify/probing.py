@@ -40,6 +40,10 @@ RARELY_SECONDS = 4.0
 NOISE_STEP = 3.3e-7
 """Relative: what is smooth does not show in eighth differences over it, and single precision rounds at each."""
 
+HALF_EPS = float(np.finfo(np.float16).eps)
+SIMPLE_BITS = 7
+"""Of a mantissa: numbers of no more are simple ones, such as a count, and most half-precision numbers have more."""
+
 
 class NothingFits(Exception):
     """No input that was tried suits forward; says what was tried and what forward answered."""
@@ -214,7 +218,26 @@ class Prober:
             values.append(np.concatenate([y.ravel() for y in outputs]))
         if len({v.size for v in values}) > 1 or not values[0].size:
             return 0.0
-        return float(np.median(np.abs(np.diff(values, 8, axis=0)).max(axis=0)) / 2**7)
+        rough = float(np.median(np.abs(np.diff(values, 8, axis=0)).max(axis=0)) / 2**7)
+        return max(rough, HALF_EPS / 4 * self._size_in_half(base, fillings, values[0]))
+
+    def _size_in_half(self, base: Shapes, fillings: Sequence[str], first: np.ndarray) -> float:
+        """The typical size of outputs that all are half-precision numbers, and no simple ones; 0 if they are not.
+
+        Half precision rounds at too long steps for `noise` to see it as rough.
+        """
+        if not _is_half(first):
+            return 0.0
+        outputs = [first]
+        for seed in range(1, 16):
+            try:
+                outputs += [y.ravel() for y in self.subject.forward(self.filled(base, fillings, seed))]
+            except Rejected:
+                continue
+        values = np.concatenate(outputs)
+        with np.errstate(all="ignore"):
+            short = values == _rounded_to(values, SIMPLE_BITS)
+        return float(np.sqrt(np.mean(values**2))) if _is_half(values) and short.mean() < 0.5 else 0.0
 
     def is_elementwise(self, arrays: Arrays) -> bool:
         """Whether changing one element of an input changes only the output elements that it is broadcast to."""
@@ -346,3 +369,13 @@ class Prober:
 
 def _diagonal(a: np.ndarray) -> np.ndarray:
     return a * np.eye(a.shape[-1])
+
+
+def _is_half(values: np.ndarray) -> bool:
+    with np.errstate(all="ignore"):
+        return bool((values == values.astype(np.float16)).all())
+
+
+def _rounded_to(values: np.ndarray, bits: int) -> np.ndarray:
+    mantissa, exponent = np.frexp(values)
+    return np.ldexp(np.round(np.ldexp(mantissa, bits)), exponent - bits)

@@ -181,6 +181,19 @@ def test_noise_is_undecided_not_accused():
     assert caught.value.report.undecided > caught.value.report.cases
 
 
+@pytest.mark.parametrize("seed", range(3))
+def test_a_forward_in_half_precision_is_not_accused(seed):
+    class HalfTanh(Function):
+        def forward(self, x):
+            return variable(np.tanh(x.data).astype(np.float16).astype(np.float64))
+
+        def backward(self, x, grad):
+            x.grad += grad * (1 - np.tanh(x.data) ** 2)
+
+    with pytest.raises(Undecided, match=r"too wide|jumps"):
+        check_function(HalfTanh, seed=seed)
+
+
 @pytest.mark.parametrize(
     ("low", "high", "closed"),
     [(0, np.inf, False), (-1, 1, True), (3, np.inf, True), (-np.inf, 5, False), (2, 7, False)],
