@@ -263,8 +263,11 @@ class Ray:
         return 4 * EPS * float(np.nan_to_num(silent).sum()) / step
 
     def _depends(self, usual: np.ndarray) -> np.ndarray:
-        """Which outputs move with the elements of the direction, seen from another point."""
-        own = UNEVEN[:2, None] * np.where(self.direction != 0, np.abs(usual).max(initial=0.0), 0.0)
+        """Which outputs move with the elements of the direction, seen from another point.
+
+        Each element moves by an amount of its own, for together they may cancel, as in a softmax.
+        """
+        own = self.q.around[[0, 1, 4, 5]] * np.where(self.direction != 0, np.abs(usual).max(initial=0.0), 0.0)
         moved: np.ndarray = np.abs(self.q.evaluate(usual + own) - self.q.evaluate(usual[None])[0]).max(axis=0) > 0
         return moved
 
