@@ -20,6 +20,9 @@ ROUNDED = 2e-5
 COARSE = 1e-3
 """A relative error bar above it decides nothing, though a disagreement beyond the bar is still one."""
 
+ROUGHEST = 1e-3
+"""Relative to outputs, more than the noise of any forward, and less than the jumps of a sawtooth."""
+
 SHOWN = 8
 """Roundings of its result that any forward makes."""
 
@@ -234,8 +237,11 @@ class View(Ray):
         step = 2.0**-coarsest
         reaches = (4, *(reach for reach in (32, 256, 2048, 16384) if reach <= 256 or reach * step <= 1))
         near, *far = (oracle.roughness(self.values_along(reach * step * oracle.GRID)) for reach in reaches)
+        noise = min(float(near.max()), max(float(np.median(r)) for r in far))
+        if noise > ROUGHEST * max(self.q.scale, float(np.abs(self.q.at_x).max())) * float(np.abs(self.q.g).max()):
+            return 0.0  # jumps or poles all over the place: no iteration leaves so much, and the plateau is between them
         together = float(np.sqrt(np.count_nonzero(self.direction)))  # slopes between jumps add up, jumps average out
-        return 8 * together * min(float(near.max()), max(float(np.median(r)) for r in far)) / step
+        return 8 * together * noise / step
 
     def _outside(self, low: float, high: float, error: float) -> bool:
         return not low - error <= self.actual <= high + error

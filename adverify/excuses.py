@@ -84,6 +84,7 @@ class Ray:
         """Say why a claim outside of the slopes seen, down to a rung, proves nothing; or nothing."""
         return (
             self._spans_magnitudes(ABSORBED / self.q.resolution)
+            or self._squares_span_magnitudes()
             or self._unresolved(finest)
             or self._is_longer_than_the_element(finest)
             or self._is_flat_somewhere(low, high)
@@ -95,10 +96,30 @@ class Ray:
 
     def _spans_magnitudes(self, absorbed: float) -> str:
         """Say why a disagreement proves nothing: what floating point cannot show at these magnitudes."""
-        size = np.abs(self.q.x[(self.q.x != 0) & self._involved()])
+        size = np.abs(self.q.x[(self.q.x != 0) & self._involved(self.q.x)])
         if size.size and size.max() > absorbed * size.min():
             return "the magnitudes are so far apart that forward loses the small ones"
         return ""
+
+    def _squares_span_magnitudes(self) -> str:
+        """Say the same of a forward that does not move at all: it may have lost the small ones in squares.
+
+        Which elements are involved is then seen where all are of ordinary size, on whatever side of a branch.
+        """
+        if np.nan_to_num(self.phi).any():
+            return ""
+        signs = np.sign(self.q.around[[0, 1, 4, 5, 6, 7]])
+        points = [self._usual, *(x for x in signs * self._usual if np.isfinite(self.q.evaluate(x[None])).all())]
+        involved = np.any([self._involved(x) for x in points], axis=0)
+        size = np.abs(self.q.x[(self.q.x != 0) & involved])
+        if size.size and size.max() > np.sqrt(ABSORBED / self.q.resolution) * size.min():
+            return "the magnitudes are so far apart that forward loses the small ones"
+        return ""
+
+    @property
+    def _usual(self) -> np.ndarray:
+        """The point, with all elements of ordinary size."""
+        return np.copysign(np.clip(np.abs(self.q.x), 0.25, 4.0), self.q.x)
 
     def _is_on_small_stairs(self, low: float, high: float) -> str:
         """Say that forward is flat at the point, and on another stair so near that it may just round its input."""
@@ -189,19 +210,19 @@ class Ray:
         q = self.q
         return oracle.sample(q.evaluate, q.x, q.g, self._own_scale * self.direction[None], oracle.FULL_RUNGS)
 
-    def _involved(self) -> np.ndarray:
-        """Which elements take part in what moves along the direction: the others' magnitudes do not matter."""
+    def _involved(self, x: np.ndarray) -> np.ndarray:
+        """Which elements take part in what moves along the direction from x: the others' magnitudes do not matter."""
         q, moved = self.q, self.direction != 0
         with np.errstate(all="ignore"):
-            at_x = q.at_x
-            along = q.evaluate(q.x + UNEVEN[:, None] * self.direction)
-            largest = np.where(moved, np.abs(q.x).max(), q.x)  # moves what a small step is too small to be seen in
-            usual = np.where(moved, UNEVEN[1] * q.x / np.abs(q.x).max(), q.x)  # floats are dense there
+            at_x = q.evaluate(x[None])[0]
+            along = q.evaluate(x + UNEVEN[:, None] * self.direction)
+            largest = np.where(moved, np.abs(x).max(), x)  # moves what a small step is too small to be seen in
+            usual = np.where(moved, UNEVEN[1] * x / np.abs(x).max(), x)  # floats are dense there
             moves = (np.concatenate([along, q.evaluate(np.stack([largest, usual]))]) != at_x).any(axis=0)
-            others = _extremes(np.abs(q.x), ~moved)
+            others = _extremes(np.abs(x), ~moved)
             changes = np.zeros(others.size, bool)
-            for size in np.abs(q.x[moved]).max() * UNEVEN[:2]:
-                points = np.tile(q.x, (others.size, 1))
+            for size in np.abs(x[moved]).max() * UNEVEN[:2]:
+                points = np.tile(x, (others.size, 1))
                 points[np.arange(others.size), others] = size
                 changes |= (q.evaluate(points)[:, moves] != at_x[moves]).any(axis=1)
         involved: np.ndarray = moved.copy()
@@ -217,7 +238,7 @@ class Ray:
         moved = self.direction != 0
         if reach <= STRUCTURE or self._is_scale_free(moved):
             return ""
-        others = np.abs(self.q.x[~moved & (self.q.x != 0) & self._involved()])
+        others = np.abs(self.q.x[~moved & (self.q.x != 0) & self._involved(self.q.x)])
         if reach <= STRUCTURE * others.min(initial=np.inf) and self._is_scale_free(np.ones_like(moved)):
             return ""
         return "at this magnitude floats are too coarse for what forward may do between them"
@@ -256,9 +277,7 @@ class Ray:
         q, size = self.q, np.abs(self.q.x).max(initial=0.0)
         with np.errstate(all="ignore"):
             scaled = q.x / size
-            depends = self._depends(np.where(scaled == 0, q.x, scaled)) | self._depends(
-                np.copysign(np.clip(np.abs(q.x), 0.25, 4.0), q.x)
-            )
+            depends = self._depends(np.where(scaled == 0, q.x, scaled)) | self._depends(self._usual)
             silent = np.where(depends & ~self.moves, np.abs(q.at_x * q.g), 0.0)
         return 4 * EPS * float(np.nan_to_num(silent).sum()) / step
 
@@ -268,7 +287,8 @@ class Ray:
         Each element moves by an amount of its own, for together they may cancel, as in a softmax.
         """
         own = self.q.around[[0, 1, 4, 5]] * np.where(self.direction != 0, np.abs(usual).max(initial=0.0), 0.0)
-        moved: np.ndarray = np.abs(self.q.evaluate(usual + own) - self.q.evaluate(usual[None])[0]).max(axis=0) > 0
+        with np.errstate(all="ignore"):
+            moved: np.ndarray = (np.abs(self.q.evaluate(usual + own) - self.q.evaluate(usual[None])[0]) > 0).any(axis=0)
         return moved
 
     def values_along(self, t: np.ndarray) -> np.ndarray:

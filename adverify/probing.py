@@ -16,6 +16,7 @@ from adverify.corners import corners_of
 from adverify.domains import Domain, nonzero, positive_definite, real, symmetric
 from adverify.fillings import FILLINGS, NEARBY, PLAIN, Noise, filled, inside
 from adverify.shapes import (
+    LONG,
     LONGEST,
     MAX_ELEMENTS,
     Shapes,
@@ -180,7 +181,7 @@ class Prober:
             for shapes in general:
                 sizes = sorted({n for s in shapes for n in s})
                 for old in sizes:
-                    for new in (0, 1, 2, 4, 5):
+                    for new in (0, 1, 2, 4, 5, *LONG):
                         self._try(replaced(shapes, {old: new}), seen, fillings)
                 self._try(replaced(shapes, dict.fromkeys(sizes, 1)), seen, fillings)
                 self._try(replaced(shapes, dict.fromkeys(sizes, 2)), seen, fillings)
@@ -268,7 +269,7 @@ class Prober:
         found = [self.domain(i, base, fillings)]
         for name in (*FILLINGS, *NEARBY):
             values = filled(name, Noise(0), base[i])
-            if not any(d.holds(values).any() for d in found):
+            if values.size and not any(d.holds(values).any() for d in found):
                 arrays = self.filled(base, fillings)
                 if self.accepts([*arrays[:i], values, *arrays[i + 1 :]]):
                     found.append(self.domain(i, base, [*fillings[:i], name, *fillings[i + 1 :]]))

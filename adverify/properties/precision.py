@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from adverify.case import Case, flat
+from adverify.case import Case, flat, largest
 from adverify.properties.base import EPS, Property, grads, is_usable
 from adverify.strategies.cases import ordinary
 from adverify.subject import Arrays, BackwardRaised, Rejected
@@ -22,6 +22,9 @@ VISIBLE = 1e-9
 
 SLIGHT = 0.01
 """A share of a gradient that float32 may cost at a single input, where digits cancel."""
+
+FAR = 100.0
+"""Its exponential is beyond float32, and far within float64."""
 
 ELSEWHERE = 6
 """Other inputs at which single precision must be seen as well."""
@@ -67,11 +70,37 @@ class Precision(Property):
         """
         lost = _lost_in_single(case)
         if lost is None:
-            return HOLDS
+            return _overflow_in_single(case)
         share, evidence = lost
         if share < SLIGHT and any(_lost_in_single(other) is None for other in _elsewhere(case) if is_usable(other)):
             return HOLDS
         return violated(f"for float32 inputs {evidence.what} is off by {share:.1g} of its size", evidence)
+
+
+def _overflow_in_single(case: Case) -> Verdict:
+    """Look for NaN and infinity at float32 inputs whose exponential float32 does not hold, while doubles do."""
+    largest_input = largest(case.arrays)
+    if not largest_input or any(d.structure for d in case.sampling.domains) or case.sampling.given:
+        return HOLDS
+    single = tuple((a * (FAR / largest_input)).astype(np.float32) for a in case.arrays)
+    far = case.at(tuple(a.astype(np.float64) for a in single))
+    if not all(d.holds(a).all() for d, a in zip(case.sampling.domains, far.arrays, strict=True)):
+        return HOLDS
+    try:
+        outputs = case.subject.forward(single)
+        expected = case.subject.vjp(far.arrays, far.cotangents)
+        actual = case.subject.vjp(single, [g.astype(y.dtype) for g, y in zip(far.cotangents, outputs, strict=True)])
+    except (Rejected, BackwardRaised):
+        return HOLDS
+    for name, e, a in zip(grads(case), expected, actual, strict=True):
+        held = np.isfinite(e) & (np.abs(e) < 1e30)
+        wrong = held & ~np.isfinite(a) if np.shape(a) == np.shape(e) else np.zeros((), bool)
+        if wrong.any():
+            bar = np.where(held, 1e3 * EPS32 * np.abs(e), np.inf)
+            found = Evidence(name, np.asarray(e, float), np.asarray(a, float), bar, wrong)
+            return violated(f"for float32 inputs of {FAR:g}, {name} is not finite, and for the same as float64 it is",
+                            found)  # fmt: skip
+    return HOLDS
 
 
 def _lost_in_single(case: Case) -> tuple[float, Evidence] | None:
