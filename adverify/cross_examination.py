@@ -239,7 +239,7 @@ class View(Ray):
         near, *far = (oracle.roughness(self.values_along(reach * step * oracle.GRID)) for reach in reaches)
         noise = min(float(near.max()), max(float(np.median(r)) for r in far))
         if noise > ROUGHEST * max(self.q.scale, float(np.abs(self.q.at_x).max())) * float(np.abs(self.q.g).max()):
-            return 0.0  # jumps or poles all over the place: no iteration leaves so much, and the plateau is between them
+            return 0.0  # jumps or poles all over: no iteration leaves so much, and the plateau is between them
         together = float(np.sqrt(np.count_nonzero(self.direction)))  # slopes between jumps add up, jumps average out
         return 8 * together * noise / step
 

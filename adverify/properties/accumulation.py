@@ -1,10 +1,12 @@
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from adverify.case import Case
-from adverify.engine import variable
-from adverify.properties.base import EPS, Property, grads
+from adverify.engine import Function, variable
+from adverify.properties.base import EPS, Property, differing, grads
 from adverify.verdict import HOLDS, Verdict, mismatch, violated
 
 
@@ -73,7 +75,20 @@ class Accumulation(Property):
                     if other != name and np.may_share_memory(gradient, array) and _changes_with(gradient, array):
                         return violated(f"backward leaves one array as {name} and as {other}: what is added to one "
                                         "changes the other")  # fmt: skip
-        return HOLDS
+        return self._keeps_none(case, op, left)
+
+    def _keeps_none(self, case: Case, op: Function, left: Sequence[np.ndarray]) -> Verdict:
+        """Add to what one use left, and use the op once more."""
+        for gradient in left:
+            gradient += 1.0
+        inputs = [variable(np.array(a)) for a in case.arrays]
+        case.subject.apply(op, inputs)
+        again = [np.array(a) for a in case.subject.pull_back(op, inputs, [np.array(g) for g in case.cotangents])]
+        for gradient in left:
+            gradient -= 1.0
+        evidence = differing(grads(case), case.vjp, again, case.sizes)
+        return violated("backward leaves an array as .grad that it keeps: what is added to it changes the next use",
+                        *evidence) if evidence else HOLDS  # fmt: skip
 
 
 def _changes_with(gradient: np.ndarray, other: np.ndarray) -> bool:

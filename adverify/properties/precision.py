@@ -66,18 +66,20 @@ class Precision(Property):
         """Compare float32 inputs with the same numbers as float64.
 
         Where digits cancel inside backward, more than usual may be lost at some inputs. A slight loss must so be seen
-        at other inputs too.
+        at half of some other inputs too.
         """
         lost = _lost_in_single(case)
         if lost is None:
-            return _overflow_in_single(case)
-        share, evidence = lost
-        if share < SLIGHT and any(_lost_in_single(other) is None for other in _elsewhere(case) if is_usable(other)):
             return HOLDS
+        share, evidence = lost
+        if share < SLIGHT:
+            seen = [_lost_in_single(other) is not None for other in _elsewhere(case) if is_usable(other)]
+            if 2 * sum(seen) < len(seen):
+                return HOLDS
         return violated(f"for float32 inputs {evidence.what} is off by {share:.1g} of its size", evidence)
 
 
-def _overflow_in_single(case: Case) -> Verdict:
+def overflow_in_single(case: Case) -> Verdict:
     """Look for NaN and infinity at float32 inputs whose exponential float32 does not hold, while doubles do."""
     largest_input = largest(case.arrays)
     if not largest_input or any(d.structure for d in case.sampling.domains) or case.sampling.given:
@@ -90,8 +92,11 @@ def _overflow_in_single(case: Case) -> Verdict:
         outputs = case.subject.forward(single)
         expected = case.subject.vjp(far.arrays, far.cotangents)
         actual = case.subject.vjp(single, [g.astype(y.dtype) for g, y in zip(far.cotangents, outputs, strict=True)])
+        beyond = case.subject.vjp(tuple(10 * a for a in far.arrays), far.cotangents)
     except (Rejected, BackwardRaised):
         return HOLDS
+    if not all(np.isfinite(v).all() for v in beyond):
+        return HOLDS  # doubles do not hold it either, a little farther on, and that the oracle sees
     for name, e, a in zip(grads(case), expected, actual, strict=True):
         held = np.isfinite(e) & (np.abs(e) < 1e30)
         wrong = held & ~np.isfinite(a) if np.shape(a) == np.shape(e) else np.zeros((), bool)
