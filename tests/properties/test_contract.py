@@ -117,7 +117,7 @@ class KeptByTheOp(Cubed):
         return variable(x.data.sum())
 
     def backward(self, x, grad):
-        ones = self.ones.setdefault(x.data.shape, np.ones(x.data.shape))
+        ones = self.ones.setdefault((x.data.shape, x.data.dtype), np.ones_like(x.data))
         x.grad = x.grad + grad * ones if x.grad.any() or grad != 1 else ones
 
 
