@@ -20,8 +20,11 @@ ROUNDED = 2e-5
 COARSE = 1e-3
 """A relative error bar above it decides nothing, though a disagreement beyond the bar is still one."""
 
-ROUGHEST = 1e-3
-"""Relative to outputs, more than the noise of any forward, and less than the jumps of a sawtooth."""
+SLIGHTEST, ROUGHEST = 1e-6, 1e-3
+"""Relative to outputs: less than any bend or pole, if it is to be seen, and more than any forward's noise."""
+
+COARSEST, MOST_LOST = 0.02, 3e4
+"""The same for a forward that rounds to few digits: what a slope may lose of them, and the most that still decides."""
 
 SHOWN = 8
 """Roundings of its result that any forward makes."""
@@ -69,10 +72,14 @@ def _sensitivity(q: Question, samples: oracle.Samples) -> np.ndarray:
 
 
 def _inside(q: Question, samples: oracle.Samples) -> np.ndarray:
-    """What forward rounds inside, where that is more than its result shows: as much as it does at usual points."""
-    if q.noise <= SHOWN * EPS * q.scale:
+    """What forward rounds inside, where that is more than its result shows: what it does at usual points.
+
+    Of outputs that are larger than usual it rounds more off, in proportion.
+    """
+    if not q.scale or q.noise <= SHOWN * EPS * q.scale:
         return np.zeros(len(samples.moves))
-    return q.noise * (samples.moves @ np.abs(q.g))
+    larger = np.maximum(1.0, np.nan_to_num(np.abs(q.at_x)) / q.scale)
+    return q.noise * (samples.moves @ (np.abs(q.g) * larger))
 
 
 def _candidates(
@@ -87,7 +94,7 @@ def _candidates(
     runs = []
     coarse = phi[:, :8][np.isfinite(phi[:, :8])]
     reference = float(np.median(coarse)) if coarse.size else 0.0
-    for p in oracle.plateaus(d, rounding, reference, side):
+    for p in oracle.plateaus(d, rounding, reference, side, q.resolution):
         if p.value == 0 and smallest <= max(ROUNDED, q.resolution) * magnitude:
             last_change = np.flatnonzero(d[: p.finest + 1])
             vanishes = max(p.coarsest, int(last_change[-1]) + 1 if last_change.size else 0)
@@ -127,6 +134,11 @@ class View(Ray):
             return self._at_edge(right, left)
         return self._smooth()
 
+    @property
+    def _coarse(self) -> float:
+        """The relative error bar that decides: a wider one if forward has few digits."""
+        return max(COARSE, min(COARSEST, MOST_LOST * self.q.resolution))
+
     def _nearest(self, plateaus: list[Plateau]) -> Plateau | None:
         """The plateau nearest to the point, unless it only says that forward is too coarse to move."""
         firm = [p for p in plateaus if self._is_firm(p)]
@@ -138,7 +150,7 @@ class View(Ray):
             size = np.where(np.isfinite(self.phi), np.abs(self.phi), np.nan)
             fine, coarse = size[:, size.shape[1] // 2 :], size.max(axis=1, where=~np.isnan(size), initial=0.0)
             stays: np.ndarray = (np.isnan(fine) | (fine > 0.5 * coarse[:, None])).all(axis=1)
-        return bool(stays.all())
+        return bool((stays & ~np.isnan(fine).all(axis=1)).all())
 
     def _is_firm(self, p: Plateau) -> bool:
         change = np.where(np.isfinite(self.phi), np.abs(self.phi), 0.0).max()
@@ -163,7 +175,7 @@ class View(Ray):
             tells_apart = p is best or p.error < abs(best.value - self.actual)
             if self._agrees(p.value, p.error) and tells_apart:
                 relative = p.error / max(abs(p.value), 1e-300) if p.error else 0.0
-                if relative <= COARSE or p.error <= self._floor():
+                if relative <= self._coarse or p.error <= self._floor():
                     return Finding(Status.HOLDS, "", p.value, p.value, p.error, relative)
                 return Finding(Status.UNDECIDED, "the numerical derivative's error bar is too wide", p.value, p.value)
         if best.span < 6 or not firm or self._is_plausible_below(best):
@@ -224,7 +236,7 @@ class View(Ray):
         if where == "kink" or low == high:
             size = max(abs(low), abs(high))
             change = float(np.abs(np.nan_to_num(self.phi)).max())
-            if error > COARSE * max(size, change):
+            if error > self._coarse * max(size, change):
                 return Finding(Status.UNDECIDED, "the numerical derivative's error bar is too wide", low, high, error)
             return Finding(Status.HOLDS, where, low, high, error, error / size if size else 0.0)
         return Finding(Status.UNDECIDED, "a kink is closer than the oracle can tell apart", low, high, error)
@@ -237,8 +249,11 @@ class View(Ray):
         step = 2.0**-coarsest
         reaches = (4, *(reach for reach in (32, 256, 2048, 16384) if reach <= 256 or reach * step <= 1))
         near, *far = (oracle.roughness(self.values_along(reach * step * oracle.GRID)) for reach in reaches)
-        noise = min(float(near.max()), max(float(np.median(r)) for r in far))
-        if noise > ROUGHEST * max(self.q.scale, float(np.abs(self.q.at_x).max())) * float(np.abs(self.q.g).max()):
+        size = max(self.q.scale, float(np.abs(self.q.at_x).max())) * float(np.abs(self.q.g).max())
+        noise = float(near.max())
+        if noise > SLIGHTEST * size:
+            noise = min(noise, max(float(np.median(r)) for r in far))
+        if noise > ROUGHEST * size:
             return 0.0  # jumps or poles all over: no iteration leaves so much, and the plateau is between them
         together = float(np.sqrt(np.count_nonzero(self.direction)))  # slopes between jumps add up, jumps average out
         return 8 * together * noise / step

@@ -16,6 +16,9 @@ import numpy as np
 from scipy.differentiate import derivative
 
 EPS = float(np.finfo(np.float64).eps)
+FEW_DIGITS = 1e-9
+"""A relative precision of forward at which neighbouring estimates agree if they do within its noise."""
+
 SCREEN_RUNGS = 9
 FULL_RUNGS = 54
 _CENTRAL_ORDER = 8
@@ -273,7 +276,9 @@ class Plateau:
         return self.finest - self.coarsest + 1
 
 
-def plateaus(d: np.ndarray, rounding: np.ndarray, reference: float, side: int) -> list[Plateau]:
+def plateaus(
+    d: np.ndarray, rounding: np.ndarray, reference: float, side: int, resolution: float = EPS
+) -> list[Plateau]:
     """Find the runs of at least four rungs that agree, coarsest first.
 
     Neighbours agree relative to their size, or, where the derivative vanishes, relative to how much phi varies.
@@ -286,13 +291,17 @@ def plateaus(d: np.ndarray, rounding: np.ndarray, reference: float, side: int) -
         What rounding does to phi.
     reference : float
         How much phi varies over the coarse rungs.
+    resolution : float
+        The relative precision of forward: neighbours agree less closely if it has few digits.
     """
+    loud = max(1e-3, min(0.1, 2e5 * resolution))
     step = 2.0 ** -np.arange(d.size)
     with np.errstate(all="ignore"):
         noise = amplification(side) * rounding / step
         gap = np.abs(np.diff(d))
         size = np.minimum(np.abs(d[1:]), np.abs(d[:-1]))
-        agree = (gap <= 1e-4 * size + 1e-300) & np.isfinite(gap) & (noise[1:] <= 1e-3 * size + 1e-300)
+        close = np.maximum(1e-4 * size, noise[1:] * (resolution > FEW_DIGITS))
+        agree = (gap <= close + 1e-300) & np.isfinite(gap) & (noise[1:] <= loud * size + 1e-300)
         agree |= (np.maximum(gap, noise[1:]) <= 1e-6 * reference) & (size <= 1e-6 * reference)
         agree |= (d[1:] == 0) & (d[:-1] == 0)
     runs = []

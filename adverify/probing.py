@@ -41,9 +41,11 @@ RARELY_SECONDS = 4.0
 NOISE_STEP = 3.3e-7
 """Relative: what is smooth does not show in eighth differences over it, and single precision rounds at each."""
 
-HALF_EPS = float(np.finfo(np.float16).eps)
-SIMPLE_BITS = 7
-"""Of a mantissa: numbers of no more are simple ones, such as a count, and most half-precision numbers have more."""
+SIMPLE_BITS = 6
+"""Numbers with no more bits in their mantissa are simple ones, such as a count."""
+
+BITS = (8, 11, 24)
+"""Of the mantissas of bfloat16, half and single precision."""
 
 
 class NothingFits(Exception):
@@ -220,14 +222,14 @@ class Prober:
         if len({v.size for v in values}) > 1 or not values[0].size:
             return 0.0
         rough = float(np.median(np.abs(np.diff(values, 8, axis=0)).max(axis=0)) / 2**7)
-        return max(rough, HALF_EPS / 4 * self._size_in_half(base, fillings, values[0]))
+        return max(rough, self._noise_of_few_bits(base, fillings, values[0]))
 
-    def _size_in_half(self, base: Shapes, fillings: Sequence[str], first: np.ndarray) -> float:
-        """The typical size of outputs that all are half-precision numbers, and no simple ones; 0 if they are not.
+    def _noise_of_few_bits(self, base: Shapes, fillings: Sequence[str], first: np.ndarray) -> float:
+        """What a narrower dtype rounds off, if all outputs are numbers of it, and most are no simple ones.
 
-        Half precision rounds at too long steps for `noise` to see it as rough.
+        It may round at too long steps for `noise` to see it as rough.
         """
-        if not _is_half(first):
+        if not _fits(first, BITS[-1]).all():
             return 0.0
         outputs = [first]
         for seed in range(1, 16):
@@ -236,9 +238,10 @@ class Prober:
             except Rejected:
                 continue
         values = np.concatenate(outputs)
-        with np.errstate(all="ignore"):
-            short = values == _rounded_to(values, SIMPLE_BITS)
-        return float(np.sqrt(np.mean(values**2))) if _is_half(values) and short.mean() < 0.5 else 0.0
+        bits = next((bits for bits in BITS if _fits(values, bits).all()), 0)
+        if not bits or _fits(values, SIMPLE_BITS).mean() > 0.5:
+            return 0.0
+        return 2.0 ** -(bits + 1) * float(np.sqrt(np.mean(values**2)))
 
     def is_elementwise(self, arrays: Arrays) -> bool:
         """Whether changing one element of an input changes only the output elements that it is broadcast to."""
@@ -372,11 +375,9 @@ def _diagonal(a: np.ndarray) -> np.ndarray:
     return a * np.eye(a.shape[-1])
 
 
-def _is_half(values: np.ndarray) -> bool:
+def _fits(values: np.ndarray, bits: int) -> np.ndarray:
+    """Which numbers have a mantissa of no more than so many bits."""
     with np.errstate(all="ignore"):
-        return bool((values == values.astype(np.float16)).all())
-
-
-def _rounded_to(values: np.ndarray, bits: int) -> np.ndarray:
-    mantissa, exponent = np.frexp(values)
-    return np.ldexp(np.round(np.ldexp(mantissa, bits)), exponent - bits)
+        mantissa, exponent = np.frexp(values)
+        fits: np.ndarray = values == np.ldexp(np.round(np.ldexp(mantissa, bits)), exponent - bits)
+    return fits

@@ -181,6 +181,36 @@ def test_noise_is_undecided_not_accused():
     assert caught.value.report.undecided > caught.value.report.cases
 
 
+class SingleMeanSquare(Function):
+    """Computes forward in single precision, and the gradient of what it stands for."""
+
+    factor = 1.0
+
+    def forward(self, x, y):
+        if x.data.shape != y.data.shape or not x.data.size:
+            raise ValueError("equal shapes only")
+        return variable(np.float64(np.mean((np.float32(x.data) - np.float32(y.data)) ** 2)))
+
+    def backward(self, x, y, grad):
+        share = self.factor * 2 * grad * (x.data - y.data) / x.data.size
+        x.grad += share
+        y.grad -= share
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_forward_in_single_precision_is_verified(seed):
+    assert check_function(SingleMeanSquare, seed=seed).resolution < 0.01
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_wrong_gradient_of_a_forward_in_single_precision_is_found(seed):
+    class OnePercentMore(SingleMeanSquare):
+        factor = 1.01
+
+    with pytest.raises(VerificationError, match="wrong gradient"):
+        check_function(OnePercentMore, seed=seed)
+
+
 @pytest.mark.parametrize("seed", range(3))
 def test_a_forward_in_half_precision_is_not_accused(seed):
     class HalfTanh(Function):
