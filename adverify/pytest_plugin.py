@@ -66,6 +66,8 @@ class Session:
             raise pytest.UsageError(str(error)) from error
         self.files = {target: tuple(_files(target)) for target in self.targets}
         self.summaries: dict[str, dict[str, Any]] = {}
+        self.collected: set[Path] = set()
+        self.names: set[str] = set()
         for target, text in self.targets.items():
             if not self.files[target]:
                 raise pytest.UsageError(f"adverify: {_absent(target)} (asked for by {self._asked_by()} {text!r})")
@@ -84,6 +86,15 @@ class Session:
         for file in dict.fromkeys(f for files in self.files.values() for f in files):
             if not any(file.is_relative_to(place) for place in below):
                 config.args.append(str(file))
+
+    def unmatched(self) -> list[str]:
+        """Say what the project says of ops that it does not have, once all of them are known."""
+        from adverify.exemptions import unmatched
+
+        all_files = {f for files in self.files.values() for f in files}
+        if self.pytest.getoption("adverify_targets") or all_files - self.collected:
+            return []
+        return [f"{self.pytest.rootpath / 'pyproject.toml'}: {u}" for u in unmatched(self.config, self.names)]
 
     def pytest_collect_file(self, file_path: Path, parent: pytest.Collector) -> pytest.Collector | None:
         wanted = [target for target, files in self.files.items() if file_path.resolve() in files]
@@ -184,6 +195,7 @@ class OpFile(pytest.File):
     targets: list[Target]
 
     def collect(self) -> Iterator[pytest.Collector]:
+        from adverify.exemptions import names_of
         from adverify.targets import TargetError, ops_of
 
         try:
@@ -193,8 +205,12 @@ class OpFile(pytest.File):
         for op in ops:
             collected = Op.from_parent(self, name=op.name)
             collected.op, collected.config_ = self._load(op), self.session_.config
+            self.session_.names.update(names_of(collected.op))
             if collected.file == self.path.resolve():
                 yield collected
+        self.session_.collected.add(self.path.resolve())
+        if problems := self.session_.unmatched():
+            raise self.CollectError("\n".join(problems))  # of the run; an error of usage would be one inside of xdist
 
     @staticmethod
     def _load(op: Target) -> Any:

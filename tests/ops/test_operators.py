@@ -20,8 +20,8 @@ BINARY = {
     operator.mod: lambda x, y: (1, -np.floor(x / y)),
     operator.pow: lambda x, y: (y * x ** (y - 1), x**y * np.log(x)),
 }
-# The operator ** of NumPy before 2.3 keeps single precision where np.power does not.
-UFUNCS = dict(zip(BINARY, (np.add, np.subtract, np.multiply, np.divide, np.floor_divide, np.mod, np.power), strict=True))
+PLAIN = (np.add, np.subtract, np.multiply, np.divide, np.floor_divide, np.mod, np.power)
+UFUNCS = dict(zip(BINARY, PLAIN, strict=True))  # ** of NumPy before 2.3 keeps single precision where np.power does not
 OTHERS = [3, 2.5, True, np.float64(0.75), np.array([2.0, 4.0, 0.5]), [[1.0], [2.0]], np.ones((4, 1, 1)), np.array(1.5)]
 
 
