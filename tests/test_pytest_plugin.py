@@ -336,7 +336,7 @@ class Whole(Halved):
 
 
 class Rough(Single):
-    adverify_skip = {"precision": "works in single precision"}
+    adverify_skip = {"precision": "works in single precision", "extremes": "which ends at 3e38"}
 
 
 class Left(Halved):
