@@ -88,7 +88,7 @@ def test_a_right_op_passes_and_exemptions_have_their_reasons(project):
     assert (outcomes["xfailed"], outcomes.get("failed", 0)) == (1, 0)
     text = result.stdout.str()
     for expected in ("takes one shape only", "not asked, because gradient is violated", "known to be halved",
-                     "1 of 2 ops verified, on "):  # fmt: skip
+                     "1 of 2 ops verified, on ", ", as expected\n"):  # fmt: skip
         assert expected in text
 
 
@@ -102,6 +102,7 @@ def test_a_wrong_op_fails_with_its_report_and_no_frames_of_the_verifier(project,
     assert "Falsifying example:" in text
     assert "FAILED package/ops.py::Halved::gradient" in text
     assert "search.py" not in text
+    assert "as expected" not in text
     assert result.parseoutcomes()["failed"] == 1
 
 
@@ -242,6 +243,13 @@ def test_ops_in_folders_without_an_init_are_not_left_out(project):
     (project.path / "package" / "more" / "late.py").write_text(OPS.replace("Square", "Power"))
     lines = run(project, "--collect-only", "-q", "-k", "Power").outlines
     assert "package/more/late.py::Power::gradient" in lines
+
+
+def test_a_namespace_package_in_another_may_be_below_src(project):
+    (project.path / "src" / "lab" / "grads").mkdir(parents=True)
+    (project.path / "src" / "lab" / "grads" / "ops.py").write_text(OPS)
+    lines = run(project, "--collect-only", "-q", "--adverify", "lab.grads", "-k", "Square").outlines
+    assert "src/lab/grads/ops.py::Square::gradient" in lines
 
 
 def test_a_package_outside_of_the_project_that_python_finds_by_a_hook_of_its_own(project):
