@@ -113,7 +113,7 @@ def ops_meant(project: Project, texts: Sequence[str] | None, keyword: str, proce
             ops += answer.ops
             names |= answer.names
     if are_all and not problems:
-        problems += unmatched(project.config, names)
+        problems += [f"{project.root / 'pyproject.toml'}: {u}" for u in unmatched(project.config, names)]
     if problems:
         refuse(*problems)
     left = [op for op in dict.fromkeys(ops) if keyword.lower() in str(op).lower()]
