@@ -61,7 +61,7 @@ def _marks(op: type[Function]) -> Iterator[pytest.MarkDecorator]:
 def _violation_of(expected: Set[str]) -> type[Exception]:
     """Make a class, for ``raises=``, of which a VerificationError is if it is about these properties and no others."""
 
-    class Expected(type):
+    class Kind(type):
         def __instancecheck__(cls, error: object) -> bool:
             return (
                 isinstance(error, VerificationError)
@@ -69,4 +69,7 @@ def _violation_of(expected: Set[str]) -> type[Exception]:
                 and {f.property for f in error.report.failures} <= expected
             )
 
-    return Expected("ExpectedViolation", (Exception,), {})
+    class Expected(Exception, metaclass=Kind):
+        pass
+
+    return Expected
