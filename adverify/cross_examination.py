@@ -20,6 +20,9 @@ ROUNDED = 2e-5
 COARSE = 1e-3
 """A relative error bar above it decides nothing, though a disagreement beyond the bar is still one."""
 
+ROUGHEST = 1e-3
+"""Relative to outputs, more than the noise of any forward, and less than the jumps of a sawtooth."""
+
 SHOWN = 8
 """Roundings of its result that any forward makes."""
 
@@ -49,7 +52,7 @@ def _views_of(q: Question, rows: np.ndarray, samples: oracle.Samples, slopes: di
     actual, terms, directions = q.along, q.terms, q.directions(rows)
     seen = []
     for i, row in enumerate(rows):
-        centre, right, left = (_candidates(slopes[s][i], rounding[i], samples, i, q.scale, s) for s in (0, 1, -1))
+        centre, right, left = (_candidates(slopes[s][i], rounding[i], samples, i, q, s) for s in (0, 1, -1))
         seen.append(
             View(q, directions[i], float(actual[row]), samples.phi[i], samples.moves[i], 4 * samples.rounding[i],
                  float(terms[row]), centre, right, left, slopes[0][i], noise[i])
@@ -73,19 +76,19 @@ def _inside(q: Question, samples: oracle.Samples) -> np.ndarray:
 
 
 def _candidates(
-    d: np.ndarray, rounding: np.ndarray, samples: oracle.Samples, row: int, scale: float, side: int
+    d: np.ndarray, rounding: np.ndarray, samples: oracle.Samples, row: int, q: Question, side: int
 ) -> list[Plateau]:
     """The plateaus of one ladder; where one vanishes, its error is the smallest change that forward can show."""
     phi, size = np.abs(samples.phi[row]), samples.size[row]
     phi = phi[{0: slice(None), 1: slice(0, 1), -1: slice(1, 2)}[side]]
     moved = phi[np.isfinite(phi) & (phi > 0)]
     smallest = float(moved.min()) if moved.size else 0.0
-    magnitude = max(scale, float(np.nan_to_num(size[:, -1]).max()))
+    magnitude = max(q.scale, float(np.nan_to_num(size[:, -1]).max()))
     runs = []
     coarse = phi[:, :8][np.isfinite(phi[:, :8])]
     reference = float(np.median(coarse)) if coarse.size else 0.0
     for p in oracle.plateaus(d, rounding, reference, side):
-        if p.value == 0 and smallest <= ROUNDED * magnitude:
+        if p.value == 0 and smallest <= max(ROUNDED, q.resolution) * magnitude:
             last_change = np.flatnonzero(d[: p.finest + 1])
             vanishes = max(p.coarsest, int(last_change[-1]) + 1 if last_change.size else 0)
             p = replace(p, error=max(p.error, 2 * smallest * 2.0**vanishes))
@@ -234,8 +237,11 @@ class View(Ray):
         step = 2.0**-coarsest
         reaches = (4, *(reach for reach in (32, 256, 2048, 16384) if reach <= 256 or reach * step <= 1))
         near, *far = (oracle.roughness(self.values_along(reach * step * oracle.GRID)) for reach in reaches)
+        noise = min(float(near.max()), max(float(np.median(r)) for r in far))
+        if noise > ROUGHEST * max(self.q.scale, float(np.abs(self.q.at_x).max())) * float(np.abs(self.q.g).max()):
+            return 0.0  # jumps or poles all over: no iteration leaves so much, and the plateau is between them
         together = float(np.sqrt(np.count_nonzero(self.direction)))  # slopes between jumps add up, jumps average out
-        return 8 * together * min(float(near.max()), max(float(np.median(r)) for r in far)) / step
+        return 8 * together * noise / step
 
     def _outside(self, low: float, high: float, error: float) -> bool:
         return not low - error <= self.actual <= high + error

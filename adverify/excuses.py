@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -36,6 +37,9 @@ STRUCTURE = 0.05
 
 MOST_NUMBERS = 20_000_000
 """That are looked at for one excuse."""
+
+OWN_RUNGS = 21
+"""Steps in proportion to an element are looked at down to this rung, below which rounding decides."""
 
 FITS = 1e-3
 """How well slopes fit a value, relative to it, and how small a change is that conditioning explains."""
@@ -80,10 +84,10 @@ class Ray:
         """Say why a claim outside of the slopes seen, down to a rung, proves nothing; or nothing."""
         return (
             self._spans_magnitudes(ABSORBED / self.q.resolution)
+            or self._squares_span_magnitudes()
             or self._unresolved(finest)
             or self._is_longer_than_the_element(finest)
             or self._is_flat_somewhere(low, high)
-            or self._is_flat_at_own_scale(low, high)
             or self._is_on_small_stairs(low, high)
             or self._is_ill_conditioned()
             or self._is_uneven(low, high)
@@ -92,10 +96,30 @@ class Ray:
 
     def _spans_magnitudes(self, absorbed: float) -> str:
         """Say why a disagreement proves nothing: what floating point cannot show at these magnitudes."""
-        size = np.abs(self.q.x[(self.q.x != 0) & self._involved()])
+        size = np.abs(self.q.x[(self.q.x != 0) & self._involved(self.q.x)])
         if size.size and size.max() > absorbed * size.min():
             return "the magnitudes are so far apart that forward loses the small ones"
         return ""
+
+    def _squares_span_magnitudes(self) -> str:
+        """Say the same of a forward that does not move at all: it may have lost the small ones in squares.
+
+        Which elements are involved is then seen where all are of ordinary size, on whatever side of a branch.
+        """
+        if np.nan_to_num(self.phi).any():
+            return ""
+        signs = np.sign(self.q.around[[0, 1, 4, 5, 6, 7]])
+        points = [self._usual, *(x for x in signs * self._usual if np.isfinite(self.q.evaluate(x[None])).all())]
+        involved = np.any([self._involved(x) for x in points], axis=0)
+        size = np.abs(self.q.x[(self.q.x != 0) & involved])
+        if size.size and size.max() > np.sqrt(ABSORBED / self.q.resolution) * size.min():
+            return "the magnitudes are so far apart that forward loses the small ones"
+        return ""
+
+    @property
+    def _usual(self) -> np.ndarray:
+        """The point, with all elements of ordinary size."""
+        return np.copysign(np.clip(np.abs(self.q.x), 0.25, 4.0), self.q.x)
 
     def _is_on_small_stairs(self, low: float, high: float) -> str:
         """Say that forward is flat at the point, and on another stair so near that it may just round its input."""
@@ -113,24 +137,18 @@ class Ray:
         return "all steps that settle are longer than the element" if (np.abs(self.q.x[moved]) < step).any() else ""
 
     def _is_flat_somewhere(self, low: float, high: float) -> str:
-        """Say that backward's zero fits a side on which forward does not move, though by its slope it should."""
-        expected = max(abs(low), abs(high)) * 2.0 ** -np.arange(self.phi.shape[1])
-        flat = (self.phi == 0) & (expected > 100 * self.rounding)
-        fits = self.actual == 0 and (flat.sum(axis=1) >= 4).any()
-        return "forward has stairs, and the point is on one" if fits else ""
+        """Say that backward's zero fits a stair, though by the slope seen forward should move along it.
 
-    def _is_flat_at_own_scale(self, low: float, high: float) -> str:
-        """Say the same of stairs that only steps in proportion to a tiny element are short enough to see."""
-        moved = self.direction != 0
-        own = np.abs(np.where(self.q.x == 0, np.inf, self.q.x / np.where(moved, self.direction, 1.0)))[moved].min()
-        if self.actual != 0 or not own < 2.0**-12:
+        Stairs may be so fine that only steps in proportion to a tiny element are short enough to see them.
+        """
+        if self.actual != 0:
             return ""
-        samples = oracle.sample(
-            self.q.evaluate, self.q.x, self.q.g, 0.3 * own * self.direction[None], oracle.FULL_RUNGS
-        )
-        expected = 0.3 * own * max(abs(low), abs(high)) * 2.0 ** -np.arange(oracle.FULL_RUNGS)
-        flat = (samples.phi[0] == 0) & (expected > 400 * samples.rounding[0])
-        return "forward has stairs, and the point is on one" if (flat.sum(axis=1) >= 4).any() else ""
+        slope = max(abs(low), abs(high))
+        flat = _rests(self.phi, slope, 100 * self.rounding)
+        if not flat and self._own_scale:
+            samples = self._at_own_scale
+            flat = _rests(samples.phi[0], self._own_scale * slope, 400 * samples.rounding[0])
+        return "forward has stairs, and the point is on one" if flat else ""
 
     def _is_ill_conditioned(self) -> str:
         """Say that the last bits of the inputs decide what forward gives; unlike `near`, these steps break ties."""
@@ -173,29 +191,38 @@ class Ray:
 
     def _fits_own_scale(self) -> str:
         """Say that steps in proportion to a tiny element, far below those that settle, fit the analytic value."""
-        moved = self.direction != 0
-        own = np.abs(np.where(self.q.x == 0, np.inf, self.q.x / np.where(moved, self.direction, 1.0)))[moved].min()
-        if not own < 2.0**-12:
+        if not self._own_scale:
             return ""
-        samples = oracle.sample(self.q.evaluate, self.q.x, self.q.g, 0.3 * own * self.direction[None], 24)
         with np.errstate(all="ignore"):
-            slopes = oracle.central(samples)[0] / (0.3 * own)
+            slopes = oracle.central(self._at_own_scale)[0, :OWN_RUNGS] / self._own_scale
             fits = np.abs(slopes - self.actual) <= FITS * abs(self.actual)
         return "only steps as small as the element itself show its slope" if (fits[:-1] & fits[1:]).any() else ""
 
-    def _involved(self) -> np.ndarray:
-        """Which elements take part in what moves along the direction: the others' magnitudes do not matter."""
+    @property
+    def _own_scale(self) -> float:
+        """The longest step in proportion to the smallest element that moves; 0 where the usual ones are as short."""
+        moved = self.direction != 0
+        own = np.abs(np.where(self.q.x == 0, np.inf, self.q.x / np.where(moved, self.direction, 1.0)))[moved].min()
+        return 0.3 * float(own) if own < 2.0**-12 else 0.0
+
+    @cached_property
+    def _at_own_scale(self) -> oracle.Samples:
+        q = self.q
+        return oracle.sample(q.evaluate, q.x, q.g, self._own_scale * self.direction[None], oracle.FULL_RUNGS)
+
+    def _involved(self, x: np.ndarray) -> np.ndarray:
+        """Which elements take part in what moves along the direction from x: the others' magnitudes do not matter."""
         q, moved = self.q, self.direction != 0
         with np.errstate(all="ignore"):
-            at_x = q.at_x
-            along = q.evaluate(q.x + UNEVEN[:, None] * self.direction)
-            largest = np.where(moved, np.abs(q.x).max(), q.x)  # moves what a small step is too small to be seen in
-            usual = np.where(moved, UNEVEN[1] * q.x / np.abs(q.x).max(), q.x)  # floats are dense there
+            at_x = q.evaluate(x[None])[0]
+            along = q.evaluate(x + UNEVEN[:, None] * self.direction)
+            largest = np.where(moved, np.abs(x).max(), x)  # moves what a small step is too small to be seen in
+            usual = np.where(moved, UNEVEN[1] * x / np.abs(x).max(), x)  # floats are dense there
             moves = (np.concatenate([along, q.evaluate(np.stack([largest, usual]))]) != at_x).any(axis=0)
-            others = _extremes(np.abs(q.x), ~moved)
+            others = _extremes(np.abs(x), ~moved)
             changes = np.zeros(others.size, bool)
-            for size in np.abs(q.x[moved]).max() * UNEVEN[:2]:
-                points = np.tile(q.x, (others.size, 1))
+            for size in np.abs(x[moved]).max() * UNEVEN[:2]:
+                points = np.tile(x, (others.size, 1))
                 points[np.arange(others.size), others] = size
                 changes |= (q.evaluate(points)[:, moves] != at_x[moves]).any(axis=1)
         involved: np.ndarray = moved.copy()
@@ -211,7 +238,7 @@ class Ray:
         moved = self.direction != 0
         if reach <= STRUCTURE or self._is_scale_free(moved):
             return ""
-        others = np.abs(self.q.x[~moved & (self.q.x != 0) & self._involved()])
+        others = np.abs(self.q.x[~moved & (self.q.x != 0) & self._involved(self.q.x)])
         if reach <= STRUCTURE * others.min(initial=np.inf) and self._is_scale_free(np.ones_like(moved)):
             return ""
         return "at this magnitude floats are too coarse for what forward may do between them"
@@ -250,16 +277,18 @@ class Ray:
         q, size = self.q, np.abs(self.q.x).max(initial=0.0)
         with np.errstate(all="ignore"):
             scaled = q.x / size
-            depends = self._depends(np.where(scaled == 0, q.x, scaled)) | self._depends(
-                np.copysign(np.clip(np.abs(q.x), 0.25, 4.0), q.x)
-            )
+            depends = self._depends(np.where(scaled == 0, q.x, scaled)) | self._depends(self._usual)
             silent = np.where(depends & ~self.moves, np.abs(q.at_x * q.g), 0.0)
         return 4 * EPS * float(np.nan_to_num(silent).sum()) / step
 
     def _depends(self, usual: np.ndarray) -> np.ndarray:
-        """Which outputs move with the elements of the direction, seen from another point."""
-        own = UNEVEN[:2, None] * np.where(self.direction != 0, np.abs(usual).max(initial=0.0), 0.0)
-        moved: np.ndarray = np.abs(self.q.evaluate(usual + own) - self.q.evaluate(usual[None])[0]).max(axis=0) > 0
+        """Which outputs move with the elements of the direction, seen from another point.
+
+        Each element moves by an amount of its own, for together they may cancel, as in a softmax.
+        """
+        own = self.q.around[[0, 1, 4, 5]] * np.where(self.direction != 0, np.abs(usual).max(initial=0.0), 0.0)
+        with np.errstate(all="ignore"):
+            moved: np.ndarray = (np.abs(self.q.evaluate(usual + own) - self.q.evaluate(usual[None])[0]) > 0).any(axis=0)
         return moved
 
     def values_along(self, t: np.ndarray) -> np.ndarray:
@@ -267,6 +296,16 @@ class Ray:
         with np.errstate(all="ignore"):
             phi: np.ndarray = (q.evaluate(q.x + t[:, None] * self.direction) - q.at_x) @ q.g
         return phi
+
+
+def _rests(phi: np.ndarray, slope: float, telling: np.ndarray) -> bool:
+    """Whether phi, on a side, stays the same over rungs between which the slope would change it by a telling amount.
+
+    It need not be 0 there: where the point is at the very edge of a stair, a side is a step away.
+    """
+    expected = slope * 2.0 ** -np.arange(1, phi.shape[1])
+    rests = (np.diff(phi, axis=1) == 0) & (expected > telling[1:])
+    return bool((rests.sum(axis=1) >= 4).any())
 
 
 def _extremes(size: np.ndarray, among: np.ndarray) -> np.ndarray:

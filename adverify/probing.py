@@ -16,6 +16,7 @@ from adverify.corners import corners_of
 from adverify.domains import Domain, nonzero, positive_definite, real, symmetric
 from adverify.fillings import FILLINGS, NEARBY, PLAIN, Noise, filled, inside
 from adverify.shapes import (
+    LONG,
     LONGEST,
     MAX_ELEMENTS,
     Shapes,
@@ -39,6 +40,10 @@ RARELY_SECONDS = 4.0
 
 NOISE_STEP = 3.3e-7
 """Relative: what is smooth does not show in eighth differences over it, and single precision rounds at each."""
+
+HALF_EPS = float(np.finfo(np.float16).eps)
+SIMPLE_BITS = 7
+"""Of a mantissa: numbers of no more are simple ones, such as a count, and most half-precision numbers have more."""
 
 
 class NothingFits(Exception):
@@ -176,7 +181,7 @@ class Prober:
             for shapes in general:
                 sizes = sorted({n for s in shapes for n in s})
                 for old in sizes:
-                    for new in (0, 1, 2, 4, 5):
+                    for new in (0, 1, 2, 4, 5, *LONG):
                         self._try(replaced(shapes, {old: new}), seen, fillings)
                 self._try(replaced(shapes, dict.fromkeys(sizes, 1)), seen, fillings)
                 self._try(replaced(shapes, dict.fromkeys(sizes, 2)), seen, fillings)
@@ -214,7 +219,26 @@ class Prober:
             values.append(np.concatenate([y.ravel() for y in outputs]))
         if len({v.size for v in values}) > 1 or not values[0].size:
             return 0.0
-        return float(np.median(np.abs(np.diff(values, 8, axis=0)).max(axis=0)) / 2**7)
+        rough = float(np.median(np.abs(np.diff(values, 8, axis=0)).max(axis=0)) / 2**7)
+        return max(rough, HALF_EPS / 4 * self._size_in_half(base, fillings, values[0]))
+
+    def _size_in_half(self, base: Shapes, fillings: Sequence[str], first: np.ndarray) -> float:
+        """The typical size of outputs that all are half-precision numbers, and no simple ones; 0 if they are not.
+
+        Half precision rounds at too long steps for `noise` to see it as rough.
+        """
+        if not _is_half(first):
+            return 0.0
+        outputs = [first]
+        for seed in range(1, 16):
+            try:
+                outputs += [y.ravel() for y in self.subject.forward(self.filled(base, fillings, seed))]
+            except Rejected:
+                continue
+        values = np.concatenate(outputs)
+        with np.errstate(all="ignore"):
+            short = values == _rounded_to(values, SIMPLE_BITS)
+        return float(np.sqrt(np.mean(values**2))) if _is_half(values) and short.mean() < 0.5 else 0.0
 
     def is_elementwise(self, arrays: Arrays) -> bool:
         """Whether changing one element of an input changes only the output elements that it is broadcast to."""
@@ -245,7 +269,7 @@ class Prober:
         found = [self.domain(i, base, fillings)]
         for name in (*FILLINGS, *NEARBY):
             values = filled(name, Noise(0), base[i])
-            if not any(d.holds(values).any() for d in found):
+            if values.size and not any(d.holds(values).any() for d in found):
                 arrays = self.filled(base, fillings)
                 if self.accepts([*arrays[:i], values, *arrays[i + 1 :]]):
                     found.append(self.domain(i, base, [*fillings[:i], name, *fillings[i + 1 :]]))
@@ -346,3 +370,13 @@ class Prober:
 
 def _diagonal(a: np.ndarray) -> np.ndarray:
     return a * np.eye(a.shape[-1])
+
+
+def _is_half(values: np.ndarray) -> bool:
+    with np.errstate(all="ignore"):
+        return bool((values == values.astype(np.float16)).all())
+
+
+def _rounded_to(values: np.ndarray, bits: int) -> np.ndarray:
+    mantissa, exponent = np.frexp(values)
+    return np.ldexp(np.round(np.ldexp(mantissa, bits)), exponent - bits)

@@ -15,6 +15,9 @@ Shapes = tuple[Shape, ...]
 
 MAX_ELEMENTS = 100
 POOL = 96
+LONG = (17, 11)
+"""Sizes that show what goes by blocks of 16 or 8, or by the number of digits, and not by every element alike."""
+
 LONGEST = 64
 """Of the sizes that forward names when it refuses, those up to this are tried."""
 
@@ -130,9 +133,13 @@ def is_bare(shapes: Shapes) -> bool:
 
 
 def typical(accepted: Sequence[Shapes]) -> Shapes:
-    """Small shapes in which nothing is degenerate, if there are any."""
-    plain = [s for s in accepted if not is_degenerate(s)]
-    return min(plain or accepted, key=lambda s: (abs(elements(s) - 4 * len(s)), s))
+    """Small shapes in which as few inputs as possible are empty, or hold a single element."""
+
+    def distance(shapes: Shapes) -> tuple[int, int, int, Shapes]:
+        sizes = [math.prod(s) for s in shapes]
+        return sizes.count(0), sum(n < 2 for n in sizes), abs(sum(sizes) - 4 * len(sizes)), shapes
+
+    return min(accepted, key=distance)
 
 
 def pool(accepted: Sequence[Shapes]) -> tuple[Shapes, ...]:
@@ -152,8 +159,10 @@ def _simplicity(shapes: Shapes) -> tuple[bool, int, int, Shapes]:
     return max(map(len, shapes)) > 2, elements(shapes), sum(map(len, shapes)), shapes
 
 
-def kind_of(shapes: Shapes) -> tuple[tuple[int, int], ...]:
-    """What sets shapes apart beside sizes: of each input the rank, and whether it is empty or of one element."""
+def kind_of(shapes: Shapes) -> Hashable:
+    """What sets shapes apart beside sizes: a long axis; or of each input the rank, and whether it is empty or one."""
+    if any(n in LONG for s in shapes for n in s):
+        return "long"
     return tuple((len(s), min(math.prod(s), 2)) for s in shapes)
 
 

@@ -1,5 +1,6 @@
 """check_function at its borders: what it infers, what it refuses, and how it leaves the process."""
 
+import contextlib
 import random
 import sys
 import threading
@@ -23,6 +24,7 @@ from adverify import (
     variable,
 )
 from adverify.domains import Domain, interval, positive
+from adverify.ops import FloorDivide
 
 
 class Elementwise(Function):
@@ -177,6 +179,19 @@ def test_noise_is_undecided_not_accused():
     with pytest.raises(Undecided) as caught:
         check_function(Noisy)
     assert caught.value.report.undecided > caught.value.report.cases
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_forward_in_half_precision_is_not_accused(seed):
+    class HalfTanh(Function):
+        def forward(self, x):
+            return variable(np.tanh(x.data).astype(np.float16).astype(np.float64))
+
+        def backward(self, x, grad):
+            x.grad += grad * (1 - np.tanh(x.data) ** 2)
+
+    with pytest.raises(Undecided, match=r"too wide|jumps"):
+        check_function(HalfTanh, seed=seed)
 
 
 @pytest.mark.parametrize(
@@ -479,3 +494,10 @@ def test_a_mistake_is_shown_on_arrays_that_hold_something(seed):
     with pytest.raises(VerificationError) as raised:
         check_function(AddsWithoutUnbroadcasting, seed=seed)
     assert all(a.size for f in raised.value.report.failures for a in f.case.arrays)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_a_point_at_the_edge_of_a_fine_stair_is_not_accused(seed):
+    """Both outputs together rise by about 1 / y, save on steps shorter than the finer stair."""
+    with contextlib.suppress(Undecided):
+        assert not check_case(FloorDivide, [[0.1], [-1e-5, 1e-8]], seed=seed).failures

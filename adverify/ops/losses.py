@@ -12,7 +12,7 @@ from scipy import special
 from adverify.domains import nonnegative, real
 from adverify.engine import Function, Variable, variable
 from adverify.ops.elementwise import Binary
-from adverify.ops.softmaxes import log_shares_of, remainders, shares_of
+from adverify.ops.softmaxes import log_shares_of, shares_of
 
 REDUCTIONS = ("mean", "sum", "none")
 
@@ -176,28 +176,31 @@ class CrossEntropy(Function):
         self.ignore_index, self.label_smoothing = ignore_index, label_smoothing
 
     def forward(self, x: Variable) -> Variable:
-        chosen, weights = self._counted(x.data)
-        axis = min(1, x.data.ndim - 1)
-        losses = -log_shares_of(x.data, axis) * weights
-        hard = np.where(chosen, losses, 0).sum(axis=axis)
-        each = hard if not self.label_smoothing else (
-            (1 - self.label_smoothing) * hard + self.label_smoothing * losses.mean(axis=axis))  # fmt: skip
-        return variable(each if self.reduction == "none" else each.sum() / self._parts(chosen, weights))
+        axis, places, counts = self._items(x.data)
+        logs = log_shares_of(x.data, axis)
+        each = -np.where(counts == 0, 0, np.take_along_axis(logs, places, axis) * counts)
+        if self.label_smoothing:
+            even = -(logs * self._weights(x.data, axis)).mean(axis=axis, keepdims=True)
+            each = (1 - self.label_smoothing) * each + self.label_smoothing * even
+        return variable(each.squeeze(axis) if self.reduction == "none" else each.sum() / self._parts(counts))
 
     def backward(self, x: Variable, grad: Any) -> None:
-        chosen, weights = self._counted(x.data)
-        axis = min(1, x.data.ndim - 1)
-        s = shares_of(x.data, axis)
-        counts = np.where(chosen, weights, 0).sum(axis=axis, keepdims=True)
-        slope = np.where(chosen, -remainders(s, axis), s) * counts
+        axis, places, counts = self._items(x.data)
+        slope = shares_of(x.data, axis)
+        even: Any = 0
         if self.label_smoothing:
-            even = s * weights.mean(axis=axis, keepdims=True) - weights / x.data.shape[axis]
-            slope = (1 - self.label_smoothing) * slope + self.label_smoothing * even
-        grad = np.expand_dims(grad, axis) if self.reduction == "none" else grad / self._parts(chosen, weights)
-        x.accumulate(slope * grad)
+            weights = self._weights(x.data, axis)
+            even = self.label_smoothing * (slope * weights.mean(axis=axis, keepdims=True)
+                                           - weights / x.data.shape[axis])  # fmt: skip
+        np.put_along_axis(slope, places, 0, axis)
+        np.put_along_axis(slope, places, -slope.sum(axis=axis, keepdims=True), axis)  # share - 1, without cancellation
+        slope *= (1 - self.label_smoothing) * counts
+        slope += even
+        slope *= np.expand_dims(grad, axis) if self.reduction == "none" else grad / self._parts(counts)
+        x.accumulate(slope)
 
-    def _counted(self, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Mark the target among the classes, and tell how much each class of each item counts."""
+    def _items(self, x: np.ndarray) -> tuple[int, np.ndarray, np.ndarray]:
+        """Give the axis of classes, the place of each item's target along it, and how much the item counts."""
         axis = min(1, x.ndim - 1)
         if not x.ndim or x.shape[:axis] + x.shape[axis + 1 :] != self.target.shape:
             where = ("classes", *self.target.shape) if self.target.ndim == 0 else (
@@ -206,15 +209,20 @@ class CrossEntropy(Function):
                              f"got shape {x.shape}")  # fmt: skip
         classes = x.shape[axis]
         counted = self.target != self.ignore_index
-        if (counted & ((self.target < 0) | (self.target >= classes))).any():
+        places = np.where(counted, self.target, 0)
+        if places.size and not 0 <= places.min() <= places.max() < classes:
             raise ValueError(f"cross_entropy takes targets below the number of classes, {classes}; got {self.target}")
         if self.weight is not None and self.weight.shape != (classes,):
             raise ValueError(f"cross_entropy takes a weight for each of {classes} classes; got {self.weight.shape}")
-        along = [classes if i == axis else 1 for i in range(x.ndim)]
-        weight = np.ones(classes) if self.weight is None else self.weight
-        weights = weight.reshape(along) * np.expand_dims(counted, axis)
-        return np.expand_dims(self.target, axis) == np.arange(classes).reshape(along), weights.astype(x.dtype)
+        counts = counted if self.weight is None else counted * self.weight[places]
+        return axis, np.expand_dims(places, axis), np.expand_dims(counts, axis).astype(x.dtype)
 
-    def _parts(self, chosen: np.ndarray, weights: np.ndarray) -> Any:
+    def _weights(self, x: np.ndarray, axis: int) -> np.ndarray:
+        """How much each class of each item counts."""
+        counted = np.expand_dims(self.target != self.ignore_index, axis)
+        weight = np.ones(x.shape[axis]) if self.weight is None else self.weight
+        return (weight.reshape([-1 if i == axis else 1 for i in range(x.ndim)]) * counted).astype(x.dtype)
+
+    def _parts(self, counts: np.ndarray) -> Any:
         """What the sum over items is divided by."""
-        return np.where(chosen, weights, 0).sum() if self.reduction == "mean" else 1
+        return counts.sum() if self.reduction == "mean" else 1

@@ -1,10 +1,12 @@
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from adverify.case import Case
-from adverify.engine import variable
-from adverify.properties.base import EPS, Property, grads
+from adverify.engine import Function, variable
+from adverify.properties.base import EPS, Property, differing, grads
 from adverify.verdict import HOLDS, Verdict, mismatch, violated
 
 
@@ -12,7 +14,8 @@ class Accumulation(Property):
     """A Variable used in two places gets a share from each.
 
     If backward assigns `.grad` instead of adding to it, whatever came from another use of the Variable is lost: with
-    ``x * x + x`` only the last use counts.
+    ``x * x + x`` only the last use counts. If it leaves an array there that something else holds, too, such as the
+    cotangent or another input's gradient, the next share is added to both.
 
     Examples
     --------
@@ -30,7 +33,7 @@ class Accumulation(Property):
     """
 
     name = "accumulation"
-    rule = "backward adds to what .grad already holds"
+    rule = "backward adds to what .grad already holds, in an array that is the input's own"
     everywhere = True
     needs = ("gradient",)
 
@@ -53,7 +56,47 @@ class Accumulation(Property):
             if evidence.wrong.any():
                 how = "overwrites what .grad held" if np.allclose(a, v) else "does not add its share to what .grad held"
                 return violated(f"backward {how}: before {_brief(h)}, share {_brief(v)}, after {_brief(a)}", evidence)
-        return HOLDS
+        return self._goes_on(case)
+
+    def _goes_on(self, case: Case) -> Verdict:
+        """Add to each gradient in place, as the next op's backward will; nothing else may change."""
+        op, inputs = case.subject.make(), [variable(np.array(a)) for a in case.arrays]
+        outputs = case.subject.apply(op, inputs)
+        cotangents = tuple(np.array(g) for g in case.cotangents)
+        left = [np.asarray(a) for a in case.subject.pull_back(op, inputs, cotangents)]
+        others = [("the cotangent", cotangents), ("the output", [y.data for y in outputs]),
+                  *((name, [x.data]) for name, x in zip(case.names, inputs, strict=True)),
+                  *((name, [a]) for name, a in zip(grads(case), left, strict=True))]  # fmt: skip
+        for name, gradient in zip(grads(case), left, strict=True):
+            if gradient.size and not gradient.flags.writeable:
+                return violated(f"backward leaves a read-only array as {name}, to which the next share cannot be added")
+            for other, arrays in others:
+                for array in arrays:
+                    if other != name and np.may_share_memory(gradient, array) and _changes_with(gradient, array):
+                        return violated(f"backward leaves one array as {name} and as {other}: what is added to one "
+                                        "changes the other")  # fmt: skip
+        return self._keeps_none(case, op, left)
+
+    def _keeps_none(self, case: Case, op: Function, left: Sequence[np.ndarray]) -> Verdict:
+        """Add to what one use left, and use the op once more."""
+        for gradient in left:
+            gradient += 1.0
+        inputs = [variable(np.array(a)) for a in case.arrays]
+        case.subject.apply(op, inputs)
+        again = [np.array(a) for a in case.subject.pull_back(op, inputs, [np.array(g) for g in case.cotangents])]
+        for gradient in left:
+            gradient -= 1.0
+        evidence = differing(grads(case), case.vjp, again, case.sizes)
+        return violated("backward leaves an array as .grad that it keeps: what is added to it changes the next use",
+                        *evidence) if evidence else HOLDS  # fmt: skip
+
+
+def _changes_with(gradient: np.ndarray, other: np.ndarray) -> bool:
+    before = np.array(other)
+    gradient += 1.0
+    changed = not np.array_equal(before, other, equal_nan=True)
+    gradient -= 1.0
+    return changed
 
 
 def _brief(array: np.ndarray) -> str:

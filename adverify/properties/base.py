@@ -128,4 +128,14 @@ def output_names(case: Case) -> tuple[str, ...]:
     return ("output",) if len(case.outputs) == 1 else tuple(f"output[{i}]" for i in range(len(case.outputs)))
 
 
-__all__ = ["Property", "Status", "all_properties", "dependents", "differing", "grads", "output_names", "rounding"]
+def is_usable(case: Case) -> bool:
+    """Whether plain forward and backward work: a case that breaks another rule says nothing about this one."""
+    try:
+        return case.vjp is not None
+    except Exception:  # what it is, the property that owns it reports
+        return False
+
+
+__all__ = [
+    "Property", "Status", "all_properties", "dependents", "differing", "grads", "is_usable", "output_names", "rounding",
+]  # fmt: skip

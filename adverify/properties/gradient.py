@@ -12,7 +12,7 @@ from adverify.case import Case, flat, unflat
 from adverify.domains import Domain, symmetric
 from adverify.evaluation import Evaluator
 from adverify.properties.base import Property
-from adverify.properties.precision import rounds_to_single
+from adverify.properties.precision import overflow_in_single, rounds_to_single
 from adverify.question import Finding, Question
 from adverify.shapes import elements, is_broadcast
 from adverify.strategies.values import MATRICES, Regime, structured
@@ -33,6 +33,9 @@ MOST_UNLIKE = 1e4
 
 MOST_AT_ONCE = 2_000_000
 """Elements up to which all are looked at, where that takes one direction an input."""
+
+MOST_SHOWN = 1000
+"""Of more directions only the wrong ones are put into evidence."""
 
 
 class NumericalProperty(Property):
@@ -162,6 +165,18 @@ class Extremes(NumericalProperty):
     rule = "at large and small magnitudes the gradient is finite and right wherever the true one is"
     regime = Regime.EXTREME
     needs = ("gradient",)
+
+    def judge(self, cases: Sequence[Case]) -> Iterator[tuple[Case, Verdict]]:
+        """Ask the oracle; and of single precision, which the oracle does not see, whether it stays finite as well."""
+        held = []
+        for case, verdict in super().judge(cases):
+            yield case, verdict
+            if verdict.status is Status.HOLDS:
+                held.append(case)
+        for case in held:
+            verdict = overflow_in_single(case)
+            if verdict.status is Status.VIOLATED:
+                yield case, verdict
 
 
 class Degenerate(NumericalProperty):
@@ -380,10 +395,10 @@ def _accusation(case: Case, question: Question, findings: Sequence[Finding], wro
     expected, bar = np.full(question.x.size, np.nan), np.full(question.x.size, np.inf)
     flagged = np.zeros(question.x.size, bool)
     alone: dict[int, int] = {}
-    for i in wrong if question.elementwise else range(len(findings)):
+    for i in range(len(findings)) if len(findings) <= MOST_SHOWN else wrong:
         direction, finding = question.direction(i), findings[i]
         moved = np.flatnonzero(direction)
-        if moved.size == 1:
+        if moved.size == 1 and finding.status is not Status.UNDECIDED:
             j = int(moved[0])
             expected[j], bar[j] = finding.expected / direction[j], finding.error / abs(direction[j])
             flagged[j] = i in wrong

@@ -7,7 +7,7 @@ import numpy as np
 
 from adverify.case import Case
 from adverify.engine import Function, Variable, variable
-from adverify.properties.base import Property, differing, grads, output_names
+from adverify.properties.base import Property, differing, grads, is_usable, output_names
 from adverify.properties.purity import unlike
 from adverify.subject import data_of
 from adverify.verdict import HOLDS, Verdict, violated
@@ -42,7 +42,7 @@ class Reentrancy(Property):
         verdict = self._one_after_another(case)
         if verdict is not HOLDS:
             return verdict
-        uses = [case] + [c for c in (case.sibling, case.partner) if c is not None and _is_usable(c)]
+        uses = [case] + [c for c in (case.sibling, case.partner) if c is not None and is_usable(c)]
         for order in (uses, uses[::-1]):
             for last_first in (True, False):
                 verdict = self._interleaved(case.subject.make(), order, last_first)
@@ -61,7 +61,7 @@ class Reentrancy(Property):
         outputs = case.subject.apply(op, inputs)
         case.subject.pull_back(op, inputs, case.cotangents)
         for other in (case.sibling, case.partner, case):
-            if other is None or not _is_usable(other):
+            if other is None or not is_usable(other):
                 continue
             inputs = [variable(np.array(a)) for a in other.arrays]
             again = data_of(case.subject.apply(op, inputs))
@@ -102,7 +102,7 @@ class Reentrancy(Property):
     def _sharing_an_input(self, case: Case, i: int, apart: bool) -> Verdict:
         """Two uses, of one instance or of two, that have input `i` in common: a Variable that both may write on."""
         other = case.at(tuple(a if j == i else b for j, (a, b) in enumerate(_pairs(case))))
-        if not _is_usable(other):
+        if not is_usable(other):
             return HOLDS
         first = case.subject.make()
         instances, shared = (first, case.subject.make() if apart else first), variable(np.array(case.arrays[i]))
@@ -126,7 +126,7 @@ class Reentrancy(Property):
     def _beside_a_relative(self, case: Case) -> Verdict:
         """Two instances with other constructor arguments, on the same Variables."""
         other = replace(case, subject=case.relative, relative=None) if case.relative else case
-        if other is case or not _is_usable(other):
+        if other is case or not is_usable(other):
             return HOLDS
         uses, inputs = [case, other], [variable(np.array(a)) for a in case.arrays]
         instances = [use.subject.make() for use in uses]
@@ -148,11 +148,3 @@ class Reentrancy(Property):
 
 def _pairs(case: Case) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     return zip(case.arrays, case.sibling.arrays, strict=True)
-
-
-def _is_usable(case: Case) -> bool:
-    """Whether plain forward and backward work: a case that breaks another rule says nothing about this one."""
-    try:
-        return case.vjp is not None
-    except Exception:  # what it is, the property that owns it reports
-        return False

@@ -100,7 +100,7 @@ class BackwardSquaresTheInput(Function):
 class SharesGradWithTheInputs(Function):
     """Both inputs' gradients become the same array, and later additions reach both."""
 
-    violates = "aliasing"
+    violates = "accumulation"
     witness = ([1.0, 2.0], [3.0, 4.0])
 
     def forward(self, x, y):
