@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from adverify.case import Case
 from adverify.diagnosis import diagnose
 from adverify.domains import Domain
+from adverify.exemptions import hints
 from adverify.inference import infer
 from adverify.isolation import OutOfTime, Watch, isolated
 from adverify.probing import NothingFits, Prober
@@ -70,7 +71,7 @@ def check_function(
     inputs : sequence of array_like, or strategy of such, optional
         Verify at these inputs only.
     exclude : iterable of str
-        Properties not to check, by name.
+        Properties not to check, by name; with those of the class's `adverify_skip`.
     max_examples : int, optional
         How many structures to draw; each is judged for several sets of values. Default: as Hypothesis's profile says.
     seed : int, optional
@@ -132,9 +133,10 @@ def verify(
     started = time.perf_counter()
     with isolated(), Watch(time_limit) as watch:
         try:
+            asked = [p for p in properties if p.name not in hints("skip", op)]
             subjects = _subjects(op, arguments, signature, domain, inputs, report, watch)
             search = Search(subjects, report, inputs, max_examples, seed, watch)
-            search.run(properties)
+            search.run(asked)
         except MalformedOp as error:
             report.obstacle = str(error)
             failed: type[VerificationError] = InvalidFunction
@@ -145,7 +147,7 @@ def verify(
             report.obstacle = f"a call took longer than {time_limit:g} seconds; time_limit=... allows more"
             failed = Undecided
         else:
-            is_silent = report.failures or "gradient" not in {p.name for p in properties}
+            is_silent = report.failures or "gradient" not in {p.name for p in asked}
             report.obstacle = "" if is_silent else search.obstacle()
             failed = VerificationError if report.failures else Undecided
     report.seconds = time.perf_counter() - started

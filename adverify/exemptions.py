@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import difflib
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
 from adverify.config import Config
+from adverify.subject import MalformedOp
 
 
 def exemption(kind: str, op: Any, name: str, config: Config) -> str | None:
@@ -18,7 +20,7 @@ def exemption(kind: str, op: Any, name: str, config: Config) -> str | None:
     op : type or Function
         Its own ``adverify_skip`` or ``adverify_xfail`` is a reason, or one for each of some properties.
     name : str
-        The property.
+        The property; empty for the op as a whole.
     config : Config
         What the project says of ``"MyOp"``, ``"package.ops:MyOp"``, and the same with ``"::property"`` after it.
 
@@ -29,11 +31,60 @@ def exemption(kind: str, op: Any, name: str, config: Config) -> str | None:
     >>> exemption("skip", Rough, "precision", Config())
     'works in single precision'
     """
+    own, said = hints(kind, op), getattr(config, kind)
+    found = (said.get(f"{n}{of}") for of in (f"::{name}", "") for n in names_of(op))
+    return next((reason for reason in (own.get(name), own.get(""), *found) if reason), None)
+
+
+def names_of(op: Any) -> tuple[str, ...]:
+    """Give the names by which a project may call an op, the shortest first."""
     owner = op if isinstance(op, type) else type(op)
-    hint = getattr(op, f"adverify_{kind}", None)
-    if isinstance(hint, Mapping):
-        hint = hint.get(name)
-    said: Mapping[str, str] = getattr(config, kind)
-    names = (owner.__name__, owner.__qualname__, f"{owner.__module__}:{owner.__qualname__}")
-    found = (said.get(f"{n}{of}") for of in (f"::{name}", "") for n in names)
-    return next((reason for reason in (hint, *found) if reason), None)
+    return owner.__name__, owner.__qualname__, f"{owner.__module__}:{owner.__qualname__}"
+
+
+def hints(kind: str, op: Any) -> Mapping[str, str]:
+    """Read what an op says of itself: the reason for each property that it names, and under ``""`` for all of it.
+
+    Raises
+    ------
+    MalformedOp
+        If it gives no reason, or names a property that does not exist.
+
+    Examples
+    --------
+    >>> class Wrong:
+    ...     adverify_xfail = "the sign is to be mended"
+    >>> hints("xfail", Wrong)
+    {'': 'the sign is to be mended'}
+    """
+    from adverify.properties import all_properties
+
+    given = getattr(op, f"adverify_{kind}", None)
+    if given is None:
+        return {}
+    where = f"{names_of(op)[0]}.adverify_{kind}"
+    reasons = given if isinstance(given, Mapping) else {"": given}
+    if not reasons or not all(isinstance(why, str) and why for why in reasons.values()):
+        raise MalformedOp(f'{where} must be a reason, or one for each of some properties, {{"gradient": "why"}}; '
+                          f"got {given!r}")  # fmt: skip
+    known = [p.name for p in all_properties()]
+    for name in reasons if isinstance(given, Mapping) else ():
+        if name not in known:
+            raise MalformedOp(f"{where} names a property {name!r}, which does not exist; {_near(str(name), known)}")
+    return reasons
+
+
+def unmatched(config: Config, names: Collection[str]) -> Iterator[str]:
+    """Say of each entry of a project's `skip` and `xfail` that is about none of these names that it is not."""
+    for kind in ("skip", "xfail"):
+        for entry in getattr(config, kind):
+            name = entry.split("::")[0]
+            if name not in names:
+                alike = sorted(n for n in names if (":" in n) == (":" in name))
+                yield (f"[tool.adverify] {kind} names {entry!r}, and no op of `targets` is called {name!r}; "
+                       f"{_near(name, alike)}")  # fmt: skip
+
+
+def _near(name: str, known: Collection[str]) -> str:
+    near = difflib.get_close_matches(name, known, n=1)
+    return f"did you mean {near[0]!r}?" if near else f"there are {', '.join(known)}"

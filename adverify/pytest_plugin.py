@@ -66,6 +66,9 @@ class Session:
             raise pytest.UsageError(str(error)) from error
         self.files = {target: tuple(_files(target)) for target in self.targets}
         self.summaries: dict[str, dict[str, Any]] = {}
+        self.expected: set[str] = set()
+        self.collected: set[Path] = set()
+        self.names: set[str] = set()
         for target, text in self.targets.items():
             if not self.files[target]:
                 raise pytest.UsageError(f"adverify: {_absent(target)} (asked for by {self._asked_by()} {text!r})")
@@ -85,6 +88,15 @@ class Session:
             if not any(file.is_relative_to(place) for place in below):
                 config.args.append(str(file))
 
+    def unmatched(self) -> list[str]:
+        """Say what the project says of ops that it does not have, once all of them are known."""
+        from adverify.exemptions import unmatched
+
+        all_files = {f for files in self.files.values() for f in files}
+        if self.pytest.getoption("adverify_targets") or all_files - self.collected:
+            return []
+        return [f"{self.pytest.rootpath / 'pyproject.toml'}: {u}" for u in unmatched(self.config, self.names)]
+
     def pytest_collect_file(self, file_path: Path, parent: pytest.Collector) -> pytest.Collector | None:
         wanted = [target for target, files in self.files.items() if file_path.resolve() in files]
         if not wanted:
@@ -98,6 +110,8 @@ class Session:
         found: dict[str, Any] = dict(report.user_properties)
         if summary := found.get("adverify"):
             self.summaries[summary["op"]] = summary
+            if hasattr(report, "wasxfail") and report.skipped:
+                self.expected.add(f"{summary['op']}::{report.nodeid.rpartition('::')[2]}")
 
     def pytest_terminal_summary(self, terminalreporter: Any) -> None:
         found = list(self.summaries.values())
@@ -109,7 +123,8 @@ class Session:
         terminalreporter.line(f"{verified} of {len(found)} ops verified, on {cases} cases; {undecided} undecided")
         for summary in found:
             if not summary["ok"]:
-                terminalreporter.line(summary["headline"], red=True)
+                is_expected = bool(summary["violated"]) and self.expected.issuperset(summary["violated"])
+                terminalreporter.line(f"{summary['headline']}{', as expected' * is_expected}", red=not is_expected)
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_xdist_make_scheduler(self, config: pytest.Config, log: Any) -> Any:
@@ -151,8 +166,9 @@ def _files(target: Target) -> Iterator[Path]:
         places = [*target.path, *sys.path]
         own = None
         for name in accumulate(target.module.split("."), "{}.{}".format):
-            finders: list[Any] = [PathFinder, *sys.meta_path]  # the latter know packages that are installed as editable
-            spec = next((s for finder in finders if (s := finder.find_spec(name, places))), None)
+            spec = PathFinder.find_spec(name.rpartition(".")[2], places)  # the whole name wants its parent imported
+            finders: list[Any] = [] if spec else sys.meta_path  # these know packages that are installed as editable
+            spec = next((s for finder in finders if (s := finder.find_spec(name, places))), spec)
             if spec is None:
                 return
             places = list(spec.submodule_search_locations or [])
@@ -184,6 +200,7 @@ class OpFile(pytest.File):
     targets: list[Target]
 
     def collect(self) -> Iterator[pytest.Collector]:
+        from adverify.exemptions import names_of
         from adverify.targets import TargetError, ops_of
 
         try:
@@ -193,8 +210,12 @@ class OpFile(pytest.File):
         for op in ops:
             collected = Op.from_parent(self, name=op.name)
             collected.op, collected.config_ = self._load(op), self.session_.config
+            self.session_.names.update(names_of(collected.op))
             if collected.file == self.path.resolve():
                 yield collected
+        self.session_.collected.add(self.path.resolve())
+        if problems := self.session_.unmatched():
+            raise self.CollectError("\n".join(problems))  # of the run; an error of usage would be one inside of xdist
 
     @staticmethod
     def _load(op: Target) -> Any:
@@ -331,4 +352,5 @@ def _summary(op: str, report: Report) -> dict[str, Any]:
         "cases": report.cases,
         "undecided": report.undecided,
         "headline": report.headline,
+        "violated": [f"{op}::{f.property}" for f in report.failures],
     }

@@ -18,6 +18,8 @@ from typing import Any
 
 from adverify.discovery import functions_in
 from adverify.engine import Function
+from adverify.exemptions import hints
+from adverify.subject import MalformedOp
 
 
 class TargetError(Exception):
@@ -147,18 +149,28 @@ def ops_of(target: Target) -> list[Target]:
     Raises
     ------
     TargetError
-        If it cannot be imported, has no such class, or has no ops at all.
+        If it cannot be imported, has no such class, has no ops at all, or one that says of itself what means nothing.
     """
     module = _imported(target)
     if target.name:
-        _op_in(module, target)
+        _refuse_malformed(_op_in(module, target), target)
         return [target]
     with _user_errors(target):
         ops = list(dict.fromkeys(functions_in(module)))
+    for op in ops:
+        _refuse_malformed(op, target)
     if not ops:
         raise TargetError(f"{target} defines no ops, and a check that tried nothing fails. An op is a subclass of "
                           f"adverify.Function with forward and backward{_almost(module)}")  # fmt: skip
     return [_address(op, target) for op in ops]
+
+
+def _refuse_malformed(op: Any, target: Target) -> None:
+    try:
+        for kind in ("skip", "xfail"):
+            hints(kind, op)
+    except MalformedOp as error:
+        raise TargetError(f"{target}: {error}") from error
 
 
 def load(target: Target) -> Any:

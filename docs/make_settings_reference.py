@@ -59,6 +59,8 @@ $ pytest -q --adverify-examples 10
 {keys}
 
 An op, or a property of one, that is expected to fail and does not is a failure: the entry is to be removed.
+An entry for an op that is not there is an error whenever all of `targets` are looked at. A class can
+[say the same of itself](../how-to/hints.md#leave-a-property-out-or-expect-it-to-fail).
 
 A profile is a number of examples for an op: {profiles}.
 

@@ -227,6 +227,10 @@ def test_what_pyproject_says_holds_in_the_whole_project(run, here, monkeypatch):
     assert written(here / "below") == []
     assert run("check", "../myops.py:WrongSquare").exit_code == ExitCode.VERIFIED
     assert run("check", "../myops.py:Leaves").exit_code == ExitCode.UNDECIDED
+    (here / "pyproject.toml").write_text(SETTINGS + skips + '"Nois::purity" = "renamed since"\n')
+    refused = run("list")
+    assert refused.exit_code == ExitCode.USAGE
+    assert "skip names 'Nois::purity', and no op of `targets` is called 'Nois'; did you mean 'Noise'?" in refused.stderr
     (here / "pyproject.toml").write_text("[tool.adverify]\ntargtes = []")
     refused = run("check")
     assert refused.exit_code == ExitCode.USAGE

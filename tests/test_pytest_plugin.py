@@ -5,6 +5,9 @@ import sys
 
 import pytest
 
+from adverify import InvalidFunction, check_function
+from adverify.ops import Square
+
 OPS = """
 import numpy as np
 from adverify import Function, variable
@@ -85,7 +88,7 @@ def test_a_right_op_passes_and_exemptions_have_their_reasons(project):
     assert (outcomes["xfailed"], outcomes.get("failed", 0)) == (1, 0)
     text = result.stdout.str()
     for expected in ("takes one shape only", "not asked, because gradient is violated", "known to be halved",
-                     "1 of 2 ops verified, on "):  # fmt: skip
+                     "1 of 2 ops verified, on ", ", as expected\n"):  # fmt: skip
         assert expected in text
 
 
@@ -99,6 +102,7 @@ def test_a_wrong_op_fails_with_its_report_and_no_frames_of_the_verifier(project,
     assert "Falsifying example:" in text
     assert "FAILED package/ops.py::Halved::gradient" in text
     assert "search.py" not in text
+    assert "as expected" not in text
     assert result.parseoutcomes()["failed"] == 1
 
 
@@ -241,6 +245,13 @@ def test_ops_in_folders_without_an_init_are_not_left_out(project):
     assert "package/more/late.py::Power::gradient" in lines
 
 
+def test_a_namespace_package_in_another_may_be_below_src(project):
+    (project.path / "src" / "lab" / "grads").mkdir(parents=True)
+    (project.path / "src" / "lab" / "grads" / "ops.py").write_text(OPS)
+    lines = run(project, "--collect-only", "-q", "--adverify", "lab.grads", "-k", "Square").outlines
+    assert "src/lab/grads/ops.py::Square::gradient" in lines
+
+
 def test_a_package_outside_of_the_project_that_python_finds_by_a_hook_of_its_own(project):
     lines = run(project, "--collect-only", "-q", "--adverify", "adverify.ops.trigonometry:Sin", "-k", "Sin").outlines
     found = [line for line in lines if line.endswith("adverify/ops/trigonometry.py::Sin::gradient")]
@@ -270,3 +281,108 @@ def test_a_target_that_is_not_there_is_told_with_who_asks_for_it(project):
     assert (
         "did you mean 'package.ops'? (asked for by [tool.adverify] targets = 'package.op')" in run(project).stderr.str()
     )
+
+
+@pytest.mark.parametrize(
+    ("setting", "expected", "options"),
+    [
+        (
+            'skip = {"Sqare" = "why"}',
+            "skip names 'Sqare', and no op of `targets` is called 'Sqare'; did you mean 'Square'?",
+            [],
+        ),
+        ('xfail = {"package.op:Single::layout" = "why"}', "did you mean 'package.ops:Single'?", ["-n2"]),
+        ('skip = {"Base" = "why"}', "no op of `targets` is called 'Base'; there are Halved, Single, Square, Uns", []),
+    ],
+)
+def test_an_exemption_of_an_op_that_is_not_there_is_an_error(project, setting, expected, options):
+    project.makepyprojecttoml(f'[tool.adverify]\ntargets = ["package"]\n{setting}\n')
+    result = run(project, *options)
+    assert result.ret != 0
+    assert result.parseoutcomes()["errors"] == 1
+    assert expected in result.stdout.str()
+
+
+def test_an_exemption_of_an_op_that_is_not_asked_for_is_none(project):
+    assert run(project, "--collect-only", "--adverify", "package.ops:Square").ret == 0
+
+
+@pytest.mark.parametrize(
+    ("hint", "expected"),
+    [
+        (
+            'adverify_skip = {"layot": "why"}',
+            "Square.adverify_skip names a property 'layot', which does not exist; did",
+        ),
+        ("adverify_xfail = True", "Square.adverify_xfail must be a reason, or one for each of some properties, "),
+    ],
+)
+def test_a_hint_that_means_nothing_is_an_error_that_names_it(project, hint, expected):
+    path = project.path / "package" / "ops.py"
+    path.write_text(OPS.replace("class Square(Function):", f"class Square(Function):\n    {hint}\n"))
+    assert expected in run(project, "--collect-only").stdout.str()
+    with pytest.raises(InvalidFunction, match="adverify_skip must be a reason"):
+        check_function(type("Op", (Square,), {"adverify_skip": {"layout": ""}}))
+
+
+HINTED = """
+
+class Known(Halved):
+    adverify_xfail = {"gradient": "known to be halved"}
+
+
+class KnownForAnother(Halved):
+    adverify_xfail = {"precision": "known to be rough"}
+
+
+class Mended(Square):
+    adverify_xfail = {"gradient": "was wrong"}
+
+
+class Whole(Halved):
+    adverify_xfail = "wrong altogether"
+
+
+class Rough(Single):
+    adverify_skip = {"precision": "works in single precision", "extremes": "which ends at 3e38"}
+
+
+class Left(Halved):
+    adverify_skip = "not yet"
+"""
+
+
+def test_hints_on_the_class_count_for_a_test_over_a_module_and_for_the_plugin(project):
+    project.makepyprojecttoml("")
+    project.makepyfile(
+        ops=OPS + HINTED,
+        test_ops="""
+        import ops
+        from adverify import check_function
+        from adverify.testing import over_functions
+
+        @over_functions(ops)
+        def test_op(op):
+            check_function(op, max_examples=10, seed=0)
+        """,
+    )
+    by_test = run(project, "-rA", "test_ops.py").stdout.str()
+    for said in (
+        "PASSED test_ops.py::test_op[Square]",
+        "PASSED test_ops.py::test_op[Rough]",
+        "XFAIL test_ops.py::test_op[Known] - gradient: known to be halved",
+        "XFAIL test_ops.py::test_op[Whole] - wrong altogether",
+        "FAILED test_ops.py::test_op[KnownForAnother]",
+        "FAILED test_ops.py::test_op[Mended]",
+        ": not yet",
+    ):
+        assert said in by_test
+    options = ("--adverify", "ops.py", "--adverify-examples=10", "--adverify-seed=0", "-k", "gradient or precision")
+    by_plugin = run(project, "-rA", *options).stdout.str()
+    for said in (
+        "PASSED ops.py::Rough::gradient",
+        "XFAIL ops.py::Known::gradient - known to be halved",
+        "FAILED ops.py::KnownForAnother::gradient",
+        "FAILED ops.py::Mended::gradient",
+    ):
+        assert said in by_plugin

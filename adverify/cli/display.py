@@ -86,6 +86,6 @@ def progress(where: Console, total: int | None) -> Iterator[Progress]:
     if total is not None:
         columns[1:1] = [BarColumn(), MofNCompleteColumn()]
     bar = Progress(*columns, console=where, transient=True, disable=not where.is_terminal)
-    with bar:
+    with contextlib.nullcontext() if bar.disable else bar:  # rich < 14.3 ends a disabled one with an empty line
         bar.add_task("", total=total)
         yield bar

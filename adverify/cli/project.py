@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, NamedTuple, NoReturn
 
 import typer
 from rich.console import Console
@@ -14,11 +14,12 @@ from adverify import schema
 from adverify.cli.display import complain, look_of
 from adverify.cli.options import any_seed, properties_of
 from adverify.config import ConfigError, read
+from adverify.exemptions import names_of, unmatched
 from adverify.record import to_document
 from adverify.replay import to_store
 from adverify.runner import Lost, Processes
 from adverify.storage import Storage
-from adverify.targets import Target, TargetError, listed, ops_of, parse
+from adverify.targets import Target, TargetError, listed, load, ops_of, parse
 from adverify.verification import Answer, Plan
 
 IMPORT_SECONDS = 120.0
@@ -89,12 +90,13 @@ def root_of(directory: Path) -> Path:
 
 def ops_meant(project: Project, texts: Sequence[str] | None, keyword: str, processes: Processes) -> list[Target]:
     """Find the ops that targets mean and a keyword leaves; say what is wrong and exit if there are none."""
-    base = Path.cwd() if texts else project.root
+    are_all = not texts
+    base = project.root if are_all else Path.cwd()
     texts = texts or project.config.targets
     if not texts:
         refuse("nothing to check: name a module, a package or a file, such as `adverify check mypackage.ops`; or set "
                "`targets` under [tool.adverify] in pyproject.toml")  # fmt: skip
-    problems, ops, targets = list[str](), list[Target](), list[Target]()
+    problems, ops, names, targets = list[str](), list[Target](), set[str](), list[Target]()
     for text in texts:
         try:
             targets.append(parse(text, base, project.root))
@@ -108,7 +110,10 @@ def ops_meant(project: Project, texts: Sequence[str] | None, keyword: str, proce
         elif isinstance(answer, str):
             problems.append(answer)
         else:
-            ops += answer
+            ops += answer.ops
+            names |= answer.names
+    if are_all and not problems:
+        problems += [f"{project.root / 'pyproject.toml'}: {u}" for u in unmatched(project.config, names)]
     if problems:
         refuse(*problems)
     left = [op for op in dict.fromkeys(ops) if keyword.lower() in str(op).lower()]
@@ -117,10 +122,18 @@ def ops_meant(project: Project, texts: Sequence[str] | None, keyword: str, proce
     return left
 
 
-def _found(target: Target) -> list[Target] | str:
+class Found(NamedTuple):
+    """The ops of a target, and all that a project may call them."""
+
+    ops: list[Target]
+    names: set[str]
+
+
+def _found(target: Target) -> Found | str:
     """Give the ops of a target, or why there are none."""
     try:
-        return ops_of(target)
+        ops = ops_of(target)
+        return Found(ops, {name for op in ops for name in names_of(load(op))})
     except TargetError as error:
         return str(error)
 

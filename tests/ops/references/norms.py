@@ -8,6 +8,7 @@ from tests.ops.references.samples import X, some
 Y = some(2, 3, 4)
 VECTOR_ORDERS = (2, 1, 0, 3, 2.5, 0.5, -1, -2.5, np.inf, -np.inf)
 MATRIX_ORDERS = ("fro", "nuc", 1, -1, 2, -2, np.inf, -np.inf)
+ORDERS_OF_NO_COLUMNS = (1, 2) if np.lib.NumpyVersion(np.__version__) >= "2.3.0" else ()  # NumPy refused them before
 
 OTHERS = [
     *(
@@ -31,7 +32,8 @@ OTHERS = [
     (ops.Norm(), lambda x: np.array(5e200), np.array([3e200, 4e200])),
     (ops.Norm(), lambda x: np.array(5e-200), np.array([3e-200, 4e-200])),
     (ops.VectorNorm(ord=3000), lambda x: np.array(0.5), np.array([0.25, 0.5])),
-    *((ops.VectorNorm(ord=o), lambda x, o=o: np.linalg.norm(x, o), np.zeros(shape)) for o, shape in
+    *((ops.VectorNorm(ord=o), lambda x: np.array(0.0), np.zeros(shape)) for o, shape in
       [(2, 0), (np.inf, 0), (1, 0), (-1, 2), (0.5, 2)]),
-    *((ops.MatrixNorm(ord=o), lambda x, o=o: np.linalg.norm(x, o), np.zeros((3, 0))) for o in (1, np.inf, 2, "nuc")),
+    *((ops.MatrixNorm(ord=o), lambda x: np.array(0.0), np.zeros((3, 0)))
+      for o in (np.inf, "nuc", *ORDERS_OF_NO_COLUMNS)),
 ]  # fmt: skip
