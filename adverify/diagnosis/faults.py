@@ -16,7 +16,8 @@ import numpy as np
 import adverify
 from adverify.case import Case
 from adverify.diagnosis.base import GRADIENT, Fault
-from adverify.diagnosis.witness import RELATIVE, alternatives, true_gradient
+from adverify.diagnosis.gathering import alternatives
+from adverify.diagnosis.witness import RELATIVE, true_gradient
 from adverify.engine import Function, Variable, variable
 from adverify.properties import all_properties
 from adverify.report import Failure
@@ -37,7 +38,7 @@ class Broadcast(Fault):
         if failure.verdict.exception is None and failure.property != "shape":
             return ""
         for i, name in enumerate(case.names):
-            answers = [a for a in (_lacks_sum(c, i) for c in itertools.islice(alternatives(case), 12)) if a is not None]
+            answers = [a for a in (_lacks_sum(c, i) for c in itertools.islice(alternatives(case), 24)) if a is not None]
             if _lacks_sum(case, i) and len(answers) >= 2 and all(answers):
                 shape, output = case.arrays[i].shape, case.outputs[0].shape
                 axes = _broadcast_axes(shape, output)

@@ -60,21 +60,30 @@ class Diagonal(Mistake):
     complexity = 7
 
     def explain(self, witnesses: Sequence[Witness], i: int) -> str:
-        chosen = [w for w in witnesses if w.arrays[i].size <= MOST and w.wrong(i).any()]
-        if len(chosen) < 2 or not all(w.cotangent is not None and w.cotangents[0].shape == w.arrays[i].shape
-                                      for w in chosen):  # fmt: skip
+        chosen = _few(witnesses, i)
+        if not chosen or not all(w.cotangents[0].shape == w.arrays[i].shape for w in chosen):
             return ""
-        jacobians = [_jacobian(w, i) for w in chosen[:3]]
-        for w, jacobian in zip(chosen, jacobians, strict=False):
-            if jacobian is None:
-                return ""
-            n = w.arrays[i].size
-            diagonal = jacobian[np.arange(n), np.arange(n)].reshape(w.arrays[i].shape)
-            if not _alike(w.cotangents[0] * diagonal, w.actual[i]):
-                return ""
+        if not all(_is_of_diagonal(w, i) for w in chosen):
+            return ""
         return (
             "takes each output to depend on its own element of the input only: the other terms of the sum are missing"
         )
+
+
+def _few(witnesses: Sequence[Witness], i: int) -> list[Witness]:
+    """Choose small witnesses: some at which the gradient is wrong, and one at which it is right; none if too few."""
+    small = [w for w in witnesses if w.cotangent is not None and max(w.arrays[i].size, w.cotangents[0].size) <= MOST]
+    wrong = [w for w in small if w.wrong(i).any()][:3]
+    return [*wrong, *[w for w in small if not w.wrong(i).any()][:1]] if len(wrong) > 1 else []
+
+
+def _is_of_diagonal(w: Witness, i: int) -> bool:
+    """Whether backward multiplies by the diagonal of the Jacobian, which has other elements where that is wrong."""
+    jacobian = _jacobian(w, i)
+    if jacobian is None:
+        return False
+    diagonal = w.cotangents[0] * np.diagonal(jacobian).reshape(w.arrays[i].shape)
+    return _alike(diagonal, w.actual[i]) and (w.fits(i, w.actual[i]) or not w.fits(i, diagonal))
 
 
 def _jacobian(w: Witness, i: int) -> np.ndarray | None:
@@ -102,11 +111,9 @@ class Duplicates(Mistake):
     complexity = 5
 
     def explain(self, witnesses: Sequence[Witness], i: int) -> str:
-        chosen = [w for w in witnesses if w.cotangent is not None and w.cotangents[0].size <= MOST and w.wrong(i).any()]
-        if len(chosen) < 2:
-            return ""
+        chosen = _few(witnesses, i)
         for which in (-1, 0):
-            if all(_counts_once(w, i, which) for w in chosen[:3]):
+            if chosen and all(_counts_once(w, i, which) for w in chosen):
                 only = "last" if which else "first"
                 return f"has, of the outputs that read an element, the {only} one's share only"
         return ""

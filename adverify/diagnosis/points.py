@@ -1,0 +1,113 @@
+"""Formulas that are right elsewhere, and fail at single values: where two are equal, at zero, where they overflow."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from adverify.diagnosis.base import GRADIENT, Fault
+from adverify.diagnosis.gathering import Stopwatch, gather
+from adverify.diagnosis.witness import measured, slope
+from adverify.properties.gradient import _moved_off
+from adverify.report import Failure
+from adverify.strategies.values import MATRICES
+
+
+class NotANumber(Fault):
+    """NaN or infinity out of a formula that is right elsewhere."""
+
+    kind = "nan"
+    properties = (*GRADIENT, "special values", "extremes")
+
+    def explain(self, failure: Failure) -> str:
+        if failure.property in GRADIENT and _is_wrong_elsewhere(failure):
+            return ""
+        parts = []
+        for e in failure.verdict.evidence:
+            if e.actual.shape != e.expected.shape or np.isfinite(e.actual[e.wrong]).any():
+                return ""
+            known = e.wrong & np.isfinite(e.expected)
+            if not known.any():
+                continue
+            kinds = {"NaN" if np.isnan(v) else "infinite" for v in e.actual[known]}
+            right = np.where(np.abs(e.expected) <= e.error, 0.0, e.expected)[known]
+            values = {f"{v:.6g}" for v in right}
+            where = f"{values.pop()} is right" if len(values) == 1 else "the true gradient is finite"
+            parts.append(f"{e.what} is {' or '.join(sorted(kinds))} where {where}")
+        return "; ".join(parts)
+
+
+def _is_wrong_elsewhere(failure: Failure) -> bool:
+    """Whether gradients are wrong that are finite, so that NaN or infinity is not all that is wrong."""
+    witnesses = gather(failure.case, Stopwatch(), 0.1)
+    return any((w.wrong(i) & np.isfinite(w.actual[i])).any() for w in witnesses for i in range(len(w.arrays)))
+
+
+class Tie(Fault):
+    """All of several equal elements get what belongs to one, or none of them does."""
+
+    kind = "tie"
+    properties = ("special values", "extremes")
+
+    def explain(self, failure: Failure) -> str:
+        case = failure.case
+        matrices = any(case.sampling.convention) or any(d.structure in MATRICES for d in case.sampling.domains)
+        if matrices or not _is_right_nearby(failure):
+            return ""
+        x = np.concatenate([a.ravel() for a in case.arrays])
+        v = np.concatenate([np.ravel(g) for g in case.vjp])
+        wrong = _wrong(failure)
+        values, counts = np.unique(x, return_counts=True)
+        if wrong is None or not np.isin(x[wrong], values[counts > 1]).all() or not np.isfinite(v).all():
+            return ""
+        tied = ", ".join(f"{t:.6g}" for t in np.unique(x[wrong])[:3])
+        apart = case.at(_pulled_apart(case.arrays))
+        whole = np.abs(np.concatenate([np.ravel(g) for g in apart.vjp])).max(initial=0.0)
+        group = np.abs(v[wrong])
+        right, bar = slope(case, wrong)
+        if group.size < 2 or not bar <= 1e-3 * abs(right):
+            return ""
+        if np.allclose(group, whole, rtol=1e-3) and np.allclose(v[wrong], right, rtol=1e-3):
+            return f"where elements tie (at {tied}), each of them gets the whole gradient"
+        if not group.any():
+            return f"where elements tie (at {tied}), none of them gets a gradient"
+        return ""
+
+
+class Point(Fault):
+    """A formula that fails at one value."""
+
+    kind = "point"
+    properties = ("special values",)
+
+    def explain(self, failure: Failure) -> str:
+        wrong = _wrong(failure)
+        if wrong is None or not _is_right_nearby(failure):
+            return ""
+        x = np.concatenate([a.ravel() for a in failure.case.arrays])
+        values, counts = np.unique(x, return_counts=True)
+        special = np.unique(np.abs(x[wrong]))
+        if special.size != 1 or counts[values == x[wrong][0]].sum() > 1:
+            return ""
+        return f"only the value {x[wrong][0] + 0.0:.6g} itself is wrong; right next to it the gradient is right"
+
+
+def _wrong(failure: Failure) -> np.ndarray | None:
+    """Tell which elements of all inputs are wrong."""
+    by_name = {e.what: e.wrong for e in failure.verdict.evidence}
+    parts = [np.ravel(by_name.get(f"{n}.grad", np.zeros(a.shape, bool)))
+             for n, a in zip(failure.case.names, failure.case.arrays, strict=True)]  # fmt: skip
+    wrong = np.concatenate(parts)
+    return wrong if wrong.any() else None
+
+
+def _is_right_nearby(failure: Failure) -> bool:
+    witness = measured(_moved_off(failure.case))
+    return witness is not None and not any(witness.wrong(i).any() for i in range(len(witness.arrays)))
+
+
+def _pulled_apart(arrays: tuple[np.ndarray, ...]) -> tuple[np.ndarray, ...]:
+    start, found = 0, []
+    for a in arrays:
+        found.append(a + 1e-3 * (1 + start + np.arange(a.size)).reshape(a.shape) * np.maximum(np.abs(a), 1))
+        start += a.size
+    return tuple(found)
