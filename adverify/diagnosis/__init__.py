@@ -102,7 +102,7 @@ def _explained(
     candidates: Sequence[Mistake], witnesses: Sequence[Witness], i: int, stopwatch: Stopwatch
 ) -> tuple[Mistake, str] | None:
     """Find the simplest mistake that fits all witnesses; else all of some kind, the falsifying example's first."""
-    for which, some in _groups(witnesses):
+    for which, some in _groups([w for w in witnesses if w.is_known(i)]):
         if not _can_tell(some, i):
             continue
         some.sort(key=lambda w: (not w.wrong(i).any(), w.near))  # what does not fit is then seen at once
@@ -118,7 +118,7 @@ def _explained(
 def _can_tell(witnesses: Sequence[Witness], i: int) -> bool:
     """Whether there are enough witnesses, also far from the falsifying example, to say what holds for their kind."""
     wrong = sum(bool(w.wrong(i).any()) for w in witnesses)
-    far = sum((not w.near or w.case.sampling.given) and bool(np.isfinite(w.expected[i]).any()) for w in witnesses)
+    far = sum((not w.near or w.case.sampling.given) for w in witnesses)
     return wrong >= LEAST and far >= LEAST
 
 

@@ -30,7 +30,7 @@ LARGE = 5.3
 """Times the usual cotangent: what is rounded or clipped is told from what is multiplied."""
 
 ELEMENTS = 40
-SPREAD, SPREAD_OF_ONE, SHAPES, OTHER_RANKS, SINGLE, SEEDS = 6, 16, 4, 3, 2, 2
+SPREAD, SPREAD_OF_ONE, SHAPES, OTHER_SHAPES, OTHER_RANKS, SINGLE, SEEDS = 6, 16, 4, 3, 3, 2, 2
 
 
 class Stopwatch:
@@ -106,7 +106,7 @@ def _of_other_values(case: Case) -> Iterator[Arrays]:
         yield from _spread(shapes, case.sampling, rng)
     for rank in order:
         alike = tuple((ALIKE if sum(rank) <= FEW_AXES else 2,) * n for n in rank)
-        first, *others = _telling(groups[rank])[: SHAPES if rank == ranks_of(own) else 2]
+        first, *others = _telling(groups[rank])[: SHAPES if rank == ranks_of(own) else OTHER_SHAPES]
         for shapes in [first, alike, *others]:
             yield from (ordinary(shapes, case.sampling, rng) for _ in range(SEEDS))
 
@@ -136,10 +136,10 @@ def _ranked(domain: Domain) -> np.ndarray:
 def _telling(shapes: Sequence[Shapes]) -> list[Shapes]:
     """Order shapes by how much they tell: alternately those whose axes are unlike and alike; no axis of one, large."""
 
-    def worth(s: Shapes) -> tuple[int, int]:
+    def worth(s: Shapes) -> tuple[int, int, int]:
         sizes = [n for shape in s for n in shape]
         total = sum(int(np.prod(shape)) for shape in s)
-        return sum(n == 1 for n in sizes), abs(total - ELEMENTS // 2)
+        return sum(n == 1 for n in sizes), -max(len(set(shape)) for shape in s), abs(total - ELEMENTS // 2)
 
     alike = sorted((s for s in shapes if all(len(set(shape)) < 2 for shape in s)), key=worth)
     unlike = sorted((s for s in shapes if s not in alike), key=worth)

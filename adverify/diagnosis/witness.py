@@ -95,14 +95,16 @@ class Witness:
         """Whether `gradient` may be the true one of input `i`."""
         if gradient is None or gradient.shape != self.arrays[i].shape or not self.agrees(i, gradient).all():
             return False
-        return bool(np.isfinite(self.expected[i]).mean() >= KNOWN) if gradient.size else True
+        return self.is_known(i)
+
+    def is_known(self, i: int) -> bool:
+        """Whether enough of the true gradient of input `i` is known for it to tell anything."""
+        return bool(np.isfinite(self.expected[i]).mean() >= KNOWN) if self.expected[i].size else True
 
     def is_times(self, i: int, factor: np.ndarray | float) -> bool:
         """Whether what backward gives is `factor` times the true gradient of input `i`."""
         expected, actual = self.expected[i], self.actual[i]
         known = np.isfinite(expected)
-        if known.size and known.mean() < KNOWN:
-            return False
         bar = self.bar[i] * np.abs(factor) + RELATIVE * np.abs(actual)
         fits = (np.abs(actual - expected * factor) <= bar) & np.isfinite(factor)
         fits |= ~(np.isfinite(actual) | np.isfinite(factor))
