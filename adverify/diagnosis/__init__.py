@@ -24,7 +24,7 @@ for _module in pkgutil.iter_modules(__path__):
     importlib.import_module(f"{__name__}.{_module.name}")
 
 MEASURING_SECONDS = 0.5
-SECONDS = 1.0
+SECONDS = 1.5
 LEAST = 2
 """Witnesses that must be wrong, and as many that must be far from the falsifying example."""
 

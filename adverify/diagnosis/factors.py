@@ -181,7 +181,7 @@ class Ratio(Mistake):
     """A chain term is missing, or upside down: the factor is a function of what the element or its output is."""
 
     kind = "ratio"
-    complexity = 6
+    complexity = 7
 
     def explain(self, witnesses: Sequence[Witness], i: int) -> str:
         candidates = [(w, _candidates(w, i)) for w in witnesses]

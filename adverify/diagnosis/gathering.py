@@ -30,7 +30,7 @@ LARGE = 5.3
 """Times the usual cotangent: what is rounded or clipped is told from what is multiplied."""
 
 ELEMENTS = 40
-SPREAD, SPREAD_OF_ONE, SHAPES, OTHER_SHAPES, OTHER_RANKS, SINGLE, SEEDS = 6, 16, 4, 3, 3, 2, 2
+SPREAD, SPREAD_OF_ONE, SHAPES, OTHER_SHAPES, OTHER_RANKS, SINGLE, SEEDS = 6, 16, 4, 3, 5, 2, 2
 
 
 class Stopwatch:
@@ -99,7 +99,9 @@ def _of_other_values(case: Case) -> Iterator[Arrays]:
     groups: dict[tuple[int, ...], list[Shapes]] = {}
     for shapes in case.sampling.telling:
         groups.setdefault(ranks_of(shapes), []).append(shapes)
-    order = sorted(groups, key=lambda r: (r != ranks_of(own), sum(abs(n - 2) for n in r), r))[: 1 + OTHER_RANKS]
+    order = sorted(groups, key=lambda r: (r != ranks_of(own), len(set(r)) > 1, sum((n - 2) ** 2 for n in r), r))[
+        : 1 + OTHER_RANKS
+    ]
     single = sorted((s for s in case.sampling.shapes if all(np.prod(n) == 1 for n in s)), key=ranks_of)[:SINGLE]
     rng = np.random.default_rng([case.seed, 11])
     for shapes in [own, *single]:

@@ -48,7 +48,7 @@ def _projected(w: Witness, i: int, axis: int | None, project: Callable[..., np.n
 
 
 def _centred(a: np.ndarray, axis: int | None) -> np.ndarray | None:
-    if a.ndim < 1 or (axis is not None and (a.ndim < abs(axis + (axis >= 0)) or a.shape[axis] < 2)) or a.size < 2:
+    if axis is not None and a.ndim < abs(axis + (axis >= 0)):
         return None
     return np.asarray(a - a.mean(axis, keepdims=True))
 

@@ -37,23 +37,23 @@ class Threshold(Mistake):
     """Where values of an input, or magnitudes, at which it is wrong and right meet."""
 
     kind = "region"
-    complexity = 7
+    complexity = 8
 
     def explain(self, witnesses: Sequence[Witness], i: int) -> str:
         case = witnesses[0].case
         if not case.sampling.elementwise or case.sampling.given:
             return ""
-        alike = [w for w in witnesses if len({a.shape for a in w.arrays}) == 1]
-        scanned = [*alike, *_scan(witnesses[0], i)]
+        scanned = [*[w for w in witnesses if len({a.shape for a in w.arrays}) == 1], *_scan(witnesses[0])]
         for j in sorted(range(len(case.arrays)), key=lambda j: j != i):
             part = _part(scanned, i, j)
-            how = None if part is None else inside(scanned, i, [part.holds(w.arrays[j]) for w in scanned])
-            if part is not None and how is not None:
-                return f"is wrong only where {part.named(case.names[j])}{how}"
+            if part is not None:
+                how = "" if part.fades else inside(scanned, i, [part.holds(w.arrays[j]) for w in scanned])
+                if how is not None:
+                    return f"is wrong only where {part.named(case.names[j])}{how}"
         return ""
 
 
-def _scan(witness: Witness, i: int) -> list[Witness]:
+def _scan(witness: Witness) -> list[Witness]:
     """Measure all over the domain, and more closely around the values of the witness; inputs independently."""
     case = witness.case
     pool = [shapes for shapes in case.sampling.telling if len(set(shapes)) == 1]
@@ -98,33 +98,35 @@ class _Edge:
         return abs(self.wrong - self.right) <= EXACT * abs(self.threshold) or self.threshold == 0
 
 
+_QUANTITIES: dict[str, Callable[[np.ndarray], np.ndarray]] = {"{x}": lambda x: x, "|{x}|": np.abs}
+
+
 @dataclass(frozen=True)
 class _Part:
-    """Values beyond a threshold, or between two."""
+    """Values, or magnitudes, between two edges or beyond one; on the side without one the error may fade away."""
 
-    pattern: str
-    edges: tuple[_Edge, ...]
+    quantity: str
+    low: _Edge | None
+    high: _Edge | None
+    fades: bool
 
     def named(self, name: str) -> str:
-        low, *high = sorted(abs(e.threshold) if "|" in self.pattern else e.threshold for e in self.edges)
-        exact = "" if all(e.is_exact for e in self.edges) else ", or near to that"
-        return self.pattern.format(x=name, t=f"{low:.4g}", high=f"{high[0]:.4g}" if high else "") + exact
+        low, high = ("" if e is None else f"{self._at(e):.4g}" for e in (self.low, self.high))
+        q = self.quantity.format(x=name)
+        if low and low == f"-{high}":
+            where = f"|{q}| < {high}"
+        else:
+            where = f"{low} < {q} < {high}" if low and high else f"{q} > {low}" if low else f"{q} < {high}"
+        exact = "" if all(e is None or e.is_exact for e in (self.low, self.high)) else ", or near to that"
+        return where + exact + (", and less so farther off" if self.fades else "")
 
     def holds(self, x: np.ndarray) -> np.ndarray:
-        if self.pattern == _BETWEEN:
-            low, high = sorted(e.threshold for e in self.edges)
-            return (x > low) & (x < high)
-        q = _BEYOND[self.pattern]
-        return np.asarray(q(x) > q(np.array(self.edges[0].threshold)))
+        q = _QUANTITIES[self.quantity](x)
+        above = True if self.low is None else q > self._at(self.low)
+        return np.asarray(above & (True if self.high is None else q < self._at(self.high)))
 
-
-_BEYOND: dict[str, Callable[[np.ndarray], np.ndarray]] = {
-    "{x} > {t}": lambda x: x,
-    "{x} < {t}": lambda x: -x,
-    "|{x}| > {t}": np.abs,
-    "|{x}| < {t}": lambda x: -np.abs(x),
-}
-_BETWEEN = "{t} < {x} < {high}"
+    def _at(self, edge: _Edge) -> float:
+        return float(_QUANTITIES[self.quantity](np.array(edge.threshold)))
 
 
 def _part(witnesses: Sequence[Witness], i: int, j: int) -> _Part | None:
@@ -134,30 +136,29 @@ def _part(witnesses: Sequence[Witness], i: int, j: int) -> _Part | None:
         np.concatenate(parts)
         for parts in zip(*((np.ravel(s.witness.arrays[j]), s.known, s.wrong) for s in seen), strict=True)
     )
-    scale = max((s.scale for s in seen), default=0.0)
-    known &= np.concatenate([s.size for s in seen]) > NEGLIGIBLE * scale
+    known &= np.concatenate([s.size for s in seen]) > NEGLIGIBLE * max(s.scale for s in seen)
     owner = np.concatenate([np.full(s.wrong.size, k) for k, s in enumerate(seen)])
     element = np.concatenate([np.arange(s.wrong.size) for s in seen])
     right, wrong = np.flatnonzero(known & ~wrong), np.flatnonzero(known & wrong)
     if len(right) < LEAST or len(wrong) < LEAST:
         return None
-
-    def edge(pattern: str, r: int, w: int) -> _Edge:
-        start = np.copysign(x[r], x[w]) if "|" in pattern else x[r]
-        return _narrowed(_Edge(float(start), float(x[w]), witnesses[owner[w]], int(element[w])), i, j)
-
-    pattern, edges = _BETWEEN, []
-    for one_sided, q in _BEYOND.items():
-        if q(x[right]).max() < q(x[wrong]).min():
-            pattern, edges = one_sided, [(right[q(x[right]).argmax()], wrong[q(x[wrong]).argmin()])]
-            break
-    else:
-        first, last = wrong[x[wrong].argmin()], wrong[x[wrong].argmax()]
-        below, above = right[x[right] < x[first]], right[x[right] > x[last]]
-        if below.size and above.size and below.size + above.size == right.size:
-            edges = [(below[x[below].argmax()], first), (above[x[above].argmin()], last)]
-    found = _Part(pattern, tuple(edge(pattern, r, w) for r, w in edges))
-    return found if edges and all(_starts_at_once(e, i, j) for e in found.edges) else None
+    for name, quantity in _QUANTITIES.items():
+        q = quantity(x)
+        first, last = wrong[q[wrong].argmin()], wrong[q[wrong].argmax()]
+        below, above = right[q[right] < q[first]], right[q[right] > q[last]]
+        if below.size + above.size < right.size:
+            continue
+        sides = ((below[q[below].argmax()], first) if below.size else None,
+                 (above[q[above].argmin()], last) if above.size else None)  # fmt: skip
+        low, high = (
+            None if side is None else
+            _narrowed(_Edge(float(q[side[0]] / q[side[1]] * x[side[1]]), float(x[side[1]]), witnesses[owner[side[1]]],
+                            int(element[side[1]])), i, j)
+            for side in sides
+        )  # fmt: skip
+        low, high = (e if e is not None and _starts_at_once(e, i, j) else None for e in (low, high))
+        return None if low is high else _Part(name, low, high, fades=None in (low, high) and None not in sides)
+    return None
 
 
 class _Seen:

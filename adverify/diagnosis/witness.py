@@ -10,7 +10,9 @@ import numpy as np
 
 from adverify import oracle
 from adverify.case import Case, flat, unflat
+from adverify.engine import Variable, variable
 from adverify.evaluation import Evaluator
+from adverify.properties.base import EPS
 from adverify.properties.gradient import _is_lopsided, room_of
 from adverify.strategies.values import MATRICES
 from adverify.subject import Arrays, BackwardRaised, Rejected
@@ -151,9 +153,17 @@ def measured(case: Case) -> Witness | None:
         if any(np.shape(g) != a.shape for g, a in zip(case.vjp, case.arrays, strict=True)):
             return None
         size = float(max((np.abs(v).max(initial=0.0) for v in case.vjp), default=0.0))
-        return Witness(case, *true_gradient(case, _mirrored(case), size if np.isfinite(size) else 0.0))
+        expected, bar = true_gradient(case, _mirrored(case), size if np.isfinite(size) else 0.0)
+        seen = tuple(np.where(_is_hidden(case, e, v), np.nan, e) for e, v in zip(expected, case.vjp, strict=True))
+        return Witness(case, seen, bar)
     except (Rejected, BackwardRaised):
         return None
+
+
+def _is_hidden(case: Case, expected: np.ndarray, actual: np.ndarray) -> np.ndarray:
+    """Tell where outputs do not move at all, and are so large that they would not if `actual` were the gradient."""
+    size = max((float(np.abs(g * y).max(initial=0.0)) for g, y in zip(case.cotangents, case.outputs, strict=True)))
+    return np.asarray((expected == 0) & (np.abs(actual) < EPS * size))
 
 
 def true_gradient(case: Case, mirrored: Sequence[bool] = (), usual: float = 0.0) -> tuple[Arrays, Arrays]:
@@ -209,3 +219,13 @@ def slope(case: Case, members: np.ndarray) -> tuple[float, float]:
     evaluate = Evaluator(case.subject, case.arrays, case.outputs, case.sampling.memory)
     estimate = oracle.screen(oracle.sample(evaluate, x, g, step * members[None].astype(float), RUNGS))
     return float(estimate.value[0]) / step, CLEARLY * float(estimate.error[0]) / step
+
+
+def fresh(case: Case) -> list[Variable]:
+    """Give the inputs of a case as new Variables."""
+    return [variable(np.array(a)) for a in case.arrays]
+
+
+def is_same(a: np.ndarray, b: np.ndarray) -> bool:
+    """Whether two arrays are alike but for rounding."""
+    return a.shape == b.shape and bool(np.allclose(a, b, rtol=1e-9, atol=1e-12 * float(np.abs(b).max(initial=0.0))))

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from adverify import Function, VerificationError, check_case, check_function, diagnosis, variable
-from adverify.diagnosis.faults import own_line
+from adverify.diagnosis.exceptions import own_line
 from tests.corpora import ROOTS, ops
 
 EXPECTED = {
