@@ -102,11 +102,12 @@ def _explained(
     candidates: Sequence[Mistake], witnesses: Sequence[Witness], i: int, stopwatch: Stopwatch
 ) -> tuple[Mistake, str] | None:
     """Find the simplest mistake that fits all witnesses; else all of some kind, the falsifying example's first."""
-    for which, some in _groups([w for w in witnesses if w.is_known(i)]):
+    known = [w for w in witnesses if w.is_known(i)]
+    for which, some in _groups(known):
         if not _can_tell(some, i):
             continue
         some.sort(key=lambda w: (not w.wrong(i).any(), w.near))  # what does not fit is then seen at once
-        for mistake in candidates:
+        for mistake in (m for m in candidates if m.in_groups or len(some) == len(known)):
             if stopwatch.seconds > SECONDS:
                 return None
             text = _said(mistake.explain, some, i)

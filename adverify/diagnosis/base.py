@@ -25,11 +25,14 @@ class Mistake(ABC):
         The simplest mistake that fits is the one that is named; the first defined, where several are as simple.
     properties : tuple of str
         The properties whose failures it may explain.
+    in_groups : bool
+        Whether it is also looked for at inputs of some ranks or sizes only, where it does not fit all.
     """
 
     kind: ClassVar[str] = ""
     complexity: ClassVar[int] = 0
     properties: ClassVar[tuple[str, ...]] = GRADIENT
+    in_groups: ClassVar[bool] = True
 
     @abstractmethod
     def explain(self, witnesses: Sequence[Witness], i: int) -> str:

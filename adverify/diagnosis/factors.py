@@ -184,10 +184,19 @@ class Ratio(Mistake):
     complexity = 7
 
     def explain(self, witnesses: Sequence[Witness], i: int) -> str:
-        candidates = [(w, _candidates(w, i)) for w in witnesses]
-        for name in max((c for _, c in candidates), key=len):
-            usable = [(w, c[name]) for w, c in candidates if name in c]
-            if all(w.is_times(i, ratio) for w, ratio in usable) and _seen([w for w, _ in usable], i) >= LEAST:
+        left: set[str] | None = None
+        usable: dict[str, list[Witness]] = {}
+        for w in witnesses:
+            found = _candidates(w, i)
+            names = list(found) if left is None else [n for n in found if n in left]
+            fitting = {n for n in names if w.is_times(i, found[n])}
+            left = fitting if left is None else (left - set(found)) | fitting
+            for name in names:
+                usable.setdefault(name, []).append(w)
+            if not left:
+                return ""
+        for name, seen in usable.items():
+            if left and name in left and _seen(seen, i) >= LEAST:
                 return f"is {name} times what it should be"
         return ""
 

@@ -29,6 +29,9 @@ ALIKE, FEW_AXES = 3, 4
 LARGE = 5.3
 """Times the usual cotangent: what is rounded or clipped is told from what is multiplied."""
 
+SMALL = 0.15
+"""Times ordinary values, at every second pair of witnesses."""
+
 ELEMENTS = 40
 SPREAD, SPREAD_OF_ONE, SHAPES, OTHER_SHAPES, OTHER_RANKS, SINGLE, SEEDS = 6, 16, 4, 3, 5, 2, 2
 
@@ -84,8 +87,16 @@ def alternatives(case: Case) -> Iterator[Case]:
     else:
         made = _of_other_values(case)
     for k, arrays in enumerate(made):
-        other = replace(case.at(arrays), seed=case.seed + 1 + k)
+        other = replace(case.at(_small(arrays, case.sampling) if k // 2 % 2 else arrays), seed=case.seed + 1 + k)
         yield _with_large_cotangents(other) if k % 2 else other
+
+
+def _small(arrays: Arrays, sampling: Sampling) -> Arrays:
+    """Scale down what may be: of many ordinary values one is large, and may be what a mistake depends on."""
+    return tuple(
+        structured(np.where(d.holds(SMALL * a), SMALL * a, a), d, Regime.ORDINARY)
+        for a, d in zip(arrays, sampling.domains, strict=True)
+    )
 
 
 def _with_large_cotangents(case: Case) -> Case:

@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import numpy as np
 
+from adverify.case import Case, flat, unflat
 from adverify.diagnosis.base import GRADIENT, Fault
 from adverify.diagnosis.gathering import Stopwatch, gather
 from adverify.diagnosis.witness import measured, slope
 from adverify.properties.gradient import _moved_off
 from adverify.report import Failure
 from adverify.strategies.values import MATRICES
+from adverify.subject import Arrays
+
+OFF = 0.371
+"""Added to equal elements, which stay equal: if that mends the gradient, it was their value and not the tie."""
 
 
 class NotANumber(Fault):
@@ -53,24 +58,28 @@ class Tie(Fault):
         matrices = any(case.sampling.convention) or any(d.structure in MATRICES for d in case.sampling.domains)
         if matrices or not _is_right_nearby(failure):
             return ""
-        x = np.concatenate([a.ravel() for a in case.arrays])
-        v = np.concatenate([np.ravel(g) for g in case.vjp])
+        x, v = flat(case.arrays), flat(case.vjp)
         wrong = _wrong(failure)
         values, counts = np.unique(x, return_counts=True)
         if wrong is None or not np.isin(x[wrong], values[counts > 1]).all() or not np.isfinite(v).all():
             return ""
         tied = ", ".join(f"{t:.6g}" for t in np.unique(x[wrong])[:3])
-        apart = case.at(_pulled_apart(case.arrays))
-        whole = np.abs(np.concatenate([np.ravel(g) for g in apart.vjp])).max(initial=0.0)
-        group = np.abs(v[wrong])
-        right, bar = slope(case, wrong)
-        if group.size < 2 or not bar <= 1e-3 * abs(right):
-            return ""
-        if np.allclose(group, whole, rtol=1e-3) and np.allclose(v[wrong], right, rtol=1e-3):
-            return f"where elements tie (at {tied}), each of them gets the whole gradient"
-        if not group.any():
-            return f"where elements tie (at {tied}), none of them gets a gradient"
-        return ""
+        elsewhere = case.at(unflat(x + np.where(np.isin(x, x[wrong]), OFF, 0.0), case.arrays))
+        paid = {_paid(c, wrong) for c in (case, elsewhere)}
+        return f"where elements tie (at {tied}), {paid.pop()}" if len(paid) == 1 and None not in paid else ""
+
+
+def _paid(case: Case, members: np.ndarray) -> str | None:
+    """Say what equal elements get, if that is all or nothing of what they should get together."""
+    apart = case.at(_pulled_apart(case.arrays))
+    whole = np.abs(flat(apart.vjp)).max(initial=0.0)
+    group = flat(case.vjp)[members]
+    right, bar = slope(case, members)
+    if group.size < 2 or not bar <= 1e-3 * abs(right):
+        return None
+    if np.allclose(np.abs(group), whole, rtol=1e-3) and np.allclose(group, right, rtol=1e-3):
+        return "each of them gets the whole gradient"
+    return None if group.any() else "none of them gets a gradient"
 
 
 class Point(Fault):
@@ -83,7 +92,7 @@ class Point(Fault):
         wrong = _wrong(failure)
         if wrong is None or not _is_right_nearby(failure):
             return ""
-        x = np.concatenate([a.ravel() for a in failure.case.arrays])
+        x = flat(failure.case.arrays)
         values, counts = np.unique(x, return_counts=True)
         special = np.unique(np.abs(x[wrong]))
         if special.size != 1 or counts[values == x[wrong][0]].sum() > 1:
@@ -105,9 +114,6 @@ def _is_right_nearby(failure: Failure) -> bool:
     return witness is not None and not any(witness.wrong(i).any() for i in range(len(witness.arrays)))
 
 
-def _pulled_apart(arrays: tuple[np.ndarray, ...]) -> tuple[np.ndarray, ...]:
-    start, found = 0, []
-    for a in arrays:
-        found.append(a + 1e-3 * (1 + start + np.arange(a.size)).reshape(a.shape) * np.maximum(np.abs(a), 1))
-        start += a.size
-    return tuple(found)
+def _pulled_apart(arrays: Arrays) -> Arrays:
+    x = flat(arrays)
+    return unflat(x + 1e-3 * (1 + np.arange(x.size)) * np.maximum(np.abs(x), 1), arrays)

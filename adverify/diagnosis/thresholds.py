@@ -38,6 +38,7 @@ class Threshold(Mistake):
 
     kind = "region"
     complexity = 8
+    in_groups = False
 
     def explain(self, witnesses: Sequence[Witness], i: int) -> str:
         case = witnesses[0].case

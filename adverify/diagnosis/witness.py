@@ -163,7 +163,7 @@ def measured(case: Case) -> Witness | None:
 def _is_hidden(case: Case, expected: np.ndarray, actual: np.ndarray) -> np.ndarray:
     """Tell where outputs do not move at all, and are so large that they would not if `actual` were the gradient."""
     size = max((float(np.abs(g * y).max(initial=0.0)) for g, y in zip(case.cotangents, case.outputs, strict=True)))
-    return np.asarray((expected == 0) & (np.abs(actual) < EPS * size))
+    return np.asarray((expected == 0) & (actual != 0) & (np.abs(actual) < EPS * size))
 
 
 def true_gradient(case: Case, mirrored: Sequence[bool] = (), usual: float = 0.0) -> tuple[Arrays, Arrays]:
