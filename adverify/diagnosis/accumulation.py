@@ -13,7 +13,19 @@ from adverify.report import Failure
 
 
 class Overwritten(Fault):
-    """``=`` in place of ``+=``."""
+    """The gradient is assigned where it must be added.
+
+    Examples
+    --------
+    ::
+
+        class Op(Function):
+            def forward(self, x):
+                return variable(np.exp(x.data))
+
+            def backward(self, x, grad):
+                x.grad = grad * np.exp(x.data)
+    """
 
     kind = "overwritten"
     properties = ("accumulation", "aliasing", "reentrancy", "composition")
@@ -31,7 +43,20 @@ def _is(names: Sequence[str]) -> str:
 
 
 class Scratch(Fault):
-    """What was held is changed on the way."""
+    """What `.grad` held before is changed as well.
+
+    Examples
+    --------
+    ::
+
+        class Op(Function):
+            def forward(self, x):
+                return variable(np.exp(x.data))
+
+            def backward(self, x, grad):
+                x.grad += grad
+                x.grad *= np.exp(x.data)
+    """
 
     kind = "scratch"
     properties = ("accumulation",)

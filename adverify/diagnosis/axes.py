@@ -98,7 +98,20 @@ def _with_input(w: Witness, moved: np.ndarray, i: int, j: int) -> np.ndarray | N
 
 
 class Transposed(_Moved):
-    """Axes in the wrong order."""
+    """Axes of the gradient, of the cotangent or of an input are in the wrong order.
+
+    Examples
+    --------
+    ::
+
+        class Op(Function):
+            def forward(self, x):
+                return variable(np.linalg.det(x.data))
+
+            def backward(self, x, grad):
+                det, inverse = np.linalg.det(x.data), np.linalg.inv(x.data)
+                x.grad += (grad * det)[..., None, None] * inverse
+    """
 
     kind = "transposed"
     complexity = 2
@@ -106,7 +119,19 @@ class Transposed(_Moved):
 
 
 class Flipped(_Moved):
-    """Axes read backwards."""
+    """The gradient, the cotangent or an input is reversed along an axis.
+
+    Examples
+    --------
+    ::
+
+        class Op(Function):
+            def forward(self, x):
+                return variable(x.data[::-1])
+
+            def backward(self, x, grad):
+                x.grad += grad
+    """
 
     kind = "flipped"
     complexity = 3
@@ -114,7 +139,19 @@ class Flipped(_Moved):
 
 
 class Shifted(_Moved):
-    """Indices that are off by one or two."""
+    """The gradient or the cotangent is moved along an axis.
+
+    Examples
+    --------
+    ::
+
+        class Op(Function):
+            def forward(self, x):
+                return variable(np.roll(x.data, 1))
+
+            def backward(self, x, grad):
+                x.grad += np.roll(grad, 1)
+    """
 
     kind = "shifted"
     complexity = 4
@@ -124,7 +161,20 @@ class Shifted(_Moved):
 
 
 class Swapped(Mistake):
-    """Two inputs with each other's gradients."""
+    """Two inputs get each other's gradient.
+
+    Examples
+    --------
+    ::
+
+        class Op(Function):
+            def forward(self, x, y):
+                return variable(np.vdot(x.data, y.data))
+
+            def backward(self, x, y, grad):
+                x.grad += grad * x.data
+                y.grad += grad * y.data
+    """
 
     kind = "swapped"
     complexity = 1
@@ -142,7 +192,19 @@ class Swapped(Mistake):
 
 
 class Axis(Mistake):
-    """A bias, say: the sum of the cotangent over some axes."""
+    """The cotangent is added up along another axis than it should be.
+
+    Examples
+    --------
+    ::
+
+        class Op(Function):
+            def forward(self, x):
+                return variable(np.broadcast_to(x.data, (len(x.data), *x.data.shape)))
+
+            def backward(self, x, grad):
+                x.grad += grad.sum(axis=1)
+    """
 
     kind = "axis"
     complexity = 1
@@ -163,7 +225,19 @@ class Axis(Mistake):
 
 
 class Slice(Mistake):
-    """One slice of a batch stands for all."""
+    """Of an input only the first, or the last, slice along an axis is read.
+
+    Examples
+    --------
+    ::
+
+        class Op(Function):
+            def forward(self, x):
+                return variable(x.data**2)
+
+            def backward(self, x, grad):
+                x.grad += 2 * grad * x.data[0]
+    """
 
     kind = "slice"
     complexity = 5

@@ -15,7 +15,20 @@ from adverify.subject import BackwardRaised, Rejected
 
 
 class Broadcast(Fault):
-    """The shape is that of the output: added up over the axes that were broadcast it is the true gradient."""
+    """An input's gradient is not added up over the axes along which it was broadcast.
+
+    Examples
+    --------
+    ::
+
+        class Op(Function):
+            def forward(self, x, y):
+                return variable(x.data + y.data)
+
+            def backward(self, x, y, grad):
+                x.grad += grad
+                y.grad += grad
+    """
 
     kind = "broadcast"
     properties = (*GRADIENT, "shape", "special values")
@@ -80,7 +93,19 @@ def _unreduced(case: Case, i: int) -> np.ndarray | None:
 
 
 class WrongShape(Fault):
-    """A gradient that does not have the shape of its input."""
+    """The gradient has another shape than its input.
+
+    Examples
+    --------
+    ::
+
+        class Op(Function):
+            def forward(self, x):
+                return variable(np.exp(x.data))
+
+            def backward(self, x, grad):
+                x.grad = x.grad + grad * np.exp(x.data)[None]
+    """
 
     kind = "shape"
     properties = ("shape",)

@@ -7,7 +7,19 @@ from adverify.report import Failure
 
 
 class WrongType(Fault):
-    """A gradient of another dtype."""
+    """The gradient has another dtype than its input.
+
+    Examples
+    --------
+    ::
+
+        class Op(Function):
+            def forward(self, x):
+                return variable(np.exp(x.data))
+
+            def backward(self, x, grad):
+                x.grad = (x.grad + grad * np.exp(x.data)).astype(np.float32)
+    """
 
     kind = "dtype"
     properties = ("shape",)
@@ -17,7 +29,19 @@ class WrongType(Fault):
 
 
 class Precision(Fault):
-    """Digits lost to float32."""
+    """Digits are lost to single precision.
+
+    Examples
+    --------
+    ::
+
+        class Op(Function):
+            def forward(self, x):
+                return variable(np.exp(x.data))
+
+            def backward(self, x, grad):
+                x.grad += grad * np.exp(x.data).astype(np.float32)
+    """
 
     kind = "precision"
     properties = ("precision",)

@@ -19,7 +19,20 @@ HERE = str(Path(adverify.__file__).parent)
 
 
 class Raises(Fault):
-    """An exception, where nothing more telling is found."""
+    """backward raises; the text quotes the last line of the op's own code.
+
+    Examples
+    --------
+    ::
+
+        class Op(Function):
+            def forward(self, x):
+                return variable(np.sum(x.data))
+
+            def backward(self, x, grad):
+                for i in range(len(x.data)):
+                    x.grad[i] += grad
+    """
 
     kind = "exception"
     complexity = 9

@@ -16,7 +16,19 @@ LEAST = 6
 
 
 class LeftOut(Mistake):
-    """An input that backward forgets."""
+    """Nothing is added to an input's gradient.
+
+    Examples
+    --------
+    ::
+
+        class Op(Function):
+            def forward(self, x, y):
+                return variable(x.data * y.data.sum())
+
+            def backward(self, x, y, grad):
+                x.grad += grad * y.data.sum()
+    """
 
     kind = "left-out"
 
@@ -27,7 +39,19 @@ class LeftOut(Mistake):
 
 
 class Sign(Mistake):
-    """A minus too many or too few."""
+    """The gradient has the wrong sign.
+
+    Examples
+    --------
+    ::
+
+        class Op(Function):
+            def forward(self, x):
+                return variable(np.cos(x.data))
+
+            def backward(self, x, grad):
+                x.grad += grad * np.sin(x.data)
+    """
 
     kind = "sign"
 
@@ -36,7 +60,19 @@ class Sign(Mistake):
 
 
 class Factor(Mistake):
-    """A constant, or a count of elements."""
+    """The gradient is a constant, or a count of elements, times what it should be.
+
+    Examples
+    --------
+    ::
+
+        class Op(Function):
+            def forward(self, x):
+                return variable(x.data**2)
+
+            def backward(self, x, grad):
+                x.grad += grad * x.data
+    """
 
     kind = "factor"
 
@@ -178,7 +214,19 @@ _COUNTS: dict[str, Callable[[Witness, int], float]] = {
 
 
 class Ratio(Mistake):
-    """A chain term is missing, or upside down: the factor is a function of what the element or its output is."""
+    """The gradient is a simple function of the values times what it should be.
+
+    Examples
+    --------
+    ::
+
+        class Op(Function):
+            def forward(self, x):
+                return variable(np.tanh(x.data))
+
+            def backward(self, x, grad):
+                x.grad += grad * (1 - np.tanh(x.data))
+    """
 
     kind = "ratio"
     complexity = 7

@@ -13,7 +13,20 @@ from adverify.subject import BackwardRaised, Rejected
 
 
 class Mutation(Fault):
-    """Read-only arrays tell which line writes."""
+    """An input, a cotangent or an output is changed.
+
+    Examples
+    --------
+    ::
+
+        class Op(Function):
+            def forward(self, x):
+                return variable(x.data**2)
+
+            def backward(self, x, grad):
+                grad *= 2 * x.data
+                x.grad += grad
+    """
 
     kind = "mutation"
     properties = ("purity",)
@@ -48,7 +61,23 @@ def _writing_line(case: Case) -> str:
 
 
 class SharedMemory(Fault):
-    """One array in two places."""
+    """Gradients, or outputs of several calls, are the same memory.
+
+    Examples
+    --------
+    ::
+
+        class Op(Function):
+            def __init__(self):
+                self.out = {}
+
+            def forward(self, x):
+                out = self.out.setdefault(x.data.shape, np.empty(x.data.shape))
+                return variable(np.exp(x.data, out=out))
+
+            def backward(self, x, grad):
+                x.grad += grad * np.exp(x.data)
+    """
 
     kind = "shared"
     properties = ("aliasing", "reentrancy", "accumulation", "composition")
@@ -72,7 +101,19 @@ class SharedMemory(Fault):
 
 
 class Memory(Fault):
-    """A result that depends on the order in memory."""
+    """The result depends on how an array lies in memory.
+
+    Examples
+    --------
+    ::
+
+        class Op(Function):
+            def forward(self, x):
+                return variable(x.data**2)
+
+            def backward(self, x, grad):
+                x.grad += 2 * grad * x.data.ravel(order="K").reshape(x.data.shape)
+    """
 
     kind = "memory"
     properties = ("layout",)

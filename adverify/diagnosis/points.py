@@ -18,7 +18,19 @@ OFF = 0.371
 
 
 class NotANumber(Fault):
-    """NaN or infinity out of a formula that is right elsewhere."""
+    """The gradient is NaN or infinite where the true one is finite.
+
+    Examples
+    --------
+    ::
+
+        class Op(Function):
+            def forward(self, x):
+                return variable(np.abs(x.data) ** 3)
+
+            def backward(self, x, grad):
+                x.grad += 3 * grad * np.abs(x.data) ** 3 / x.data
+    """
 
     kind = "nan"
     properties = (*GRADIENT, "special values", "extremes")
@@ -48,7 +60,19 @@ def _is_wrong_elsewhere(failure: Failure) -> bool:
 
 
 class Tie(Fault):
-    """All of several equal elements get what belongs to one, or none of them does."""
+    """Among equal elements each gets the whole gradient, or none does.
+
+    Examples
+    --------
+    ::
+
+        class Op(Function):
+            def forward(self, x):
+                return variable(x.data.max())
+
+            def backward(self, x, grad):
+                x.grad += grad * (x.data == x.data.max())
+    """
 
     kind = "tie"
     properties = ("special values", "extremes")
@@ -83,7 +107,19 @@ def _paid(case: Case, members: np.ndarray) -> str | None:
 
 
 class Point(Fault):
-    """A formula that fails at one value."""
+    """The gradient is wrong at a special value only.
+
+    Examples
+    --------
+    ::
+
+        class Op(Function):
+            def forward(self, x):
+                return variable(x.data**3)
+
+            def backward(self, x, grad):
+                x.grad += grad * np.where(x.data == 0, 1, 3 * x.data**2)
+    """
 
     kind = "point"
     properties = ("special values",)

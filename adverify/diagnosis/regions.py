@@ -21,7 +21,19 @@ Mask = Callable[[Witness, int], np.ndarray]
 
 
 class Region(Mistake):
-    """Wrong on one side of a line that an author has in mind."""
+    """Only some elements are wrong: of one sign, at an edge, off a diagonal.
+
+    Examples
+    --------
+    ::
+
+        class Op(Function):
+            def forward(self, x):
+                return variable(np.abs(x.data))
+
+            def backward(self, x, grad):
+                x.grad += grad
+    """
 
     kind = "region"
     complexity = 6

@@ -17,7 +17,20 @@ from adverify.subject import Arrays, BackwardRaised
 
 
 class Stale(Fault):
-    """What an instance keeps is put back as it was: if that makes the gradient right, it was what backward used."""
+    """backward uses what the instance kept of another call.
+
+    Examples
+    --------
+    ::
+
+        class Op(Function):
+            def forward(self, x):
+                self.output = np.exp(x.data)
+                return variable(self.output)
+
+            def backward(self, x, grad):
+                x.grad += grad * self.output
+    """
 
     kind = "stale"
     properties = ("reentrancy", "purity", "composition")
@@ -121,7 +134,20 @@ def _is_right(case: Case, op: Any, inputs: Sequence[Variable]) -> bool:
 
 
 class KeptOnVariable(Fault):
-    """State on an input, which another use of it finds."""
+    """backward uses what another call left on a Variable.
+
+    Examples
+    --------
+    ::
+
+        class Op(Function):
+            def forward(self, x):
+                x.slope = np.cos(x.data)
+                return variable(np.sin(x.data))
+
+            def backward(self, x, grad):
+                x.grad += grad * x.slope
+    """
 
     kind = "stale"
     properties = ("reentrancy", "composition", "aliasing")
@@ -136,7 +162,19 @@ class KeptOnVariable(Fault):
 
 
 class Nondeterministic(Fault):
-    """Another result each time."""
+    """The same call gives something else the second time.
+
+    Examples
+    --------
+    ::
+
+        class Op(Function):
+            def forward(self, x):
+                return variable(np.exp(x.data))
+
+            def backward(self, x, grad):
+                x.grad += grad * np.exp(x.data) * np.random.normal()
+    """
 
     kind = "nondeterministic"
     properties = ("determinism",)

@@ -14,7 +14,19 @@ MOST = 16
 
 
 class Mean(Mistake):
-    """A mean or norm of the input that is held constant."""
+    """A mean, or a projection, that forward subtracts is taken for a constant.
+
+    Examples
+    --------
+    ::
+
+        class Op(Function):
+            def forward(self, x):
+                return variable(x.data - x.data.mean())
+
+            def backward(self, x, grad):
+                x.grad += grad
+    """
 
     kind = "mean"
     complexity = 4
@@ -54,7 +66,20 @@ def _centred(a: np.ndarray, axis: int | None) -> np.ndarray | None:
 
 
 class Diagonal(Mistake):
-    """The off-diagonal part of a Jacobian left out."""
+    """Each output is taken to depend on its own element of the input only.
+
+    Examples
+    --------
+    ::
+
+        class Op(Function):
+            def forward(self, x):
+                return variable(np.exp(x.data) / np.exp(x.data).sum())
+
+            def backward(self, x, grad):
+                s = np.exp(x.data) / np.exp(x.data).sum()
+                x.grad += grad * s * (1 - s)
+    """
 
     kind = "diagonal"
     complexity = 7
@@ -105,7 +130,19 @@ def _alike(a: np.ndarray, b: np.ndarray) -> bool:
 
 
 class Duplicates(Mistake):
-    """``grad[index] += g``, which counts a repeated index once."""
+    """An element that forward reads several times gets its gradient once.
+
+    Examples
+    --------
+    ::
+
+        class Op(Function):
+            def forward(self, x):
+                return variable(x.data[[0, 0]])
+
+            def backward(self, x, grad):
+                x.grad[[0, 0]] += grad
+    """
 
     kind = "duplicates"
     complexity = 5
@@ -137,7 +174,19 @@ def _counts_once(w: Witness, i: int, which: int) -> bool:
 
 
 class InputForOutput(Mistake):
-    """A formula in terms of the output, given the input."""
+    """A formula in terms of the output is given the input, or the reverse.
+
+    Examples
+    --------
+    ::
+
+        class Op(Function):
+            def forward(self, x):
+                return variable(1 / (1 + np.exp(-x.data)))
+
+            def backward(self, x, grad):
+                x.grad += grad * x.data * (1 - x.data)
+    """
 
     kind = "input-for-output"
     complexity = 8

@@ -34,7 +34,19 @@ EXACT = 1e-3
 
 
 class Threshold(Mistake):
-    """Where values of an input, or magnitudes, at which it is wrong and right meet."""
+    """Only elements beyond a threshold are wrong, or between two.
+
+    Examples
+    --------
+    ::
+
+        class Op(Function):
+            def forward(self, x):
+                return variable(np.arctan(x.data))
+
+            def backward(self, x, grad):
+                x.grad += np.where(x.data > 3, 0, grad / (1 + x.data**2))
+    """
 
     kind = "region"
     complexity = 8
