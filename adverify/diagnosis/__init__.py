@@ -138,7 +138,8 @@ def _groups(witnesses: Sequence[Witness]) -> Iterator[tuple[str, list[Witness]]]
             f", for inputs of {how_many}{given}",
             [w for w, s in zip(witnesses, several, strict=True) if s is several[0]],
         )
-    for ranks in dict.fromkeys(map(_ranks, witnesses)):
+    met = list(dict.fromkeys(map(_ranks, witnesses)))
+    for ranks in met[:1] if witnesses[0].near else met:
         alike = [w for w in witnesses if _ranks(w) == ranks]
         yield f", for {_in_words(alike)}{given}", alike
         larger = [w for w in alike if any(a.size > 1 for a in w.arrays)]

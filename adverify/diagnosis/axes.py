@@ -62,10 +62,14 @@ class _Moved(Mistake):
             return ""
         for says, of, gradient in self._ways(witnesses, i):
             ranks = {of(w).ndim for w in witnesses}
-            for how, move in type(self).moves(ranks.pop()) if len(ranks) == 1 else ():
+            for how, move in type(self).moves(ranks.pop()) if len(ranks) == 1 else self.common(min(ranks)):
                 if all(_fits(w, i, of(w), move, gradient) for w in witnesses):
                     return says.format(how=f"{self.verb} {how}".strip())
         return ""
+
+    def common(self, ndim: int) -> Iterator[tuple[str, Move]]:
+        """Give what may be done to arrays of several numbers of axes, `ndim` or more."""
+        return iter(())
 
     def _ways(self, witnesses: Sequence[Witness], i: int) -> Iterator[tuple[str, _Part, _Given]]:
         """Give what may be in the wrong order, and the gradient that comes of it in another."""
@@ -116,6 +120,10 @@ class Transposed(_Moved):
     kind = "transposed"
     complexity = 2
     moves = staticmethod(_permutations)
+
+    def common(self, ndim: int) -> Iterator[tuple[str, Move]]:
+        if ndim >= 2:
+            yield "transposed in its last two axes", partial(np.swapaxes, axis1=-1, axis2=-2)
 
 
 class Flipped(_Moved):

@@ -129,11 +129,22 @@ class Point(Fault):
         if wrong is None or not _is_right_nearby(failure):
             return ""
         x = flat(failure.case.arrays)
-        values, counts = np.unique(x, return_counts=True)
-        special = np.unique(np.abs(x[wrong]))
-        if special.size != 1 or counts[values == x[wrong][0]].sum() > 1:
+        first = int(wrong.argmax())
+        if np.unique(np.abs(x[wrong])).size != 1 or not _is_wrong_alone(failure.case, first):
             return ""
-        return f"only the value {x[wrong][0] + 0.0:.6g} itself is wrong; right next to it the gradient is right"
+        return f"only the value {x[first] + 0.0:.6g} itself is wrong; right next to it the gradient is right"
+
+
+def _is_wrong_alone(case: Case, at: int) -> bool:
+    """Whether an element is wrong also where no other is equal to it."""
+    x = flat(case.arrays)
+    equal = (x == x[at]) & (np.arange(x.size) != at)
+    if not equal.any():
+        return True
+    witness = measured(case.at(unflat(np.where(equal, x + OFF, x), case.arrays)))
+    return witness is not None and bool(
+        np.concatenate([np.ravel(witness.wrong(i)) for i in range(len(case.arrays))])[at]
+    )
 
 
 def _wrong(failure: Failure) -> np.ndarray | None:

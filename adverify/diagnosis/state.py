@@ -141,12 +141,13 @@ class KeptOnVariable(Fault):
     ::
 
         class Op(Function):
-            def forward(self, x):
-                x.slope = np.cos(x.data)
-                return variable(np.sin(x.data))
+            def forward(self, x, y):
+                y.other = x.data
+                return variable(np.vdot(x.data, y.data))
 
-            def backward(self, x, grad):
-                x.grad += grad * x.slope
+            def backward(self, x, y, grad):
+                x.grad += grad * y.data.reshape(x.data.shape)
+                y.grad += grad * y.other.reshape(y.data.shape)
     """
 
     kind = "stale"

@@ -76,7 +76,8 @@ def _scan(witness: Witness) -> list[Witness]:
     columns = []
     for domain, array in zip(case.sampling.domains, case.arrays, strict=True):
         values = table(domain, Regime.ORDINARY)
-        around = np.concatenate([v * np.linspace(0.5, 1.6, 16) for v in np.resize(np.unique(array), 2)])
+        around = np.concatenate([v * np.linspace(0.5, 1.6, 12) for v in np.resize(np.unique(array), 2)])
+        around = np.concatenate([around, -around])
         around = np.where(domain.holds(around), around, np.resize(values, around.size))
         columns.append(rng.permutation(np.concatenate([np.sort(values[:: len(values) // SCANNED]), around])))
     largest = max(pool, key=lambda shapes: int(np.prod(shapes[0])))

@@ -215,7 +215,7 @@ def test_every_kind_has_an_example():
 
 @pytest.mark.parametrize(("kind", "code"), EXAMPLES, ids=[f"{kind}-{k}" for k, (kind, _) in enumerate(EXAMPLES)])
 def test_of_the_example_of_a_kind_it_is_said(kind, code):
-    names = {"np": np, "Function": Function, "variable": variable, "__name__": __name__}
+    names = {"np": np, "Function": Function, "variable": variable, "__name__": f"an_example_of_{kind}"}
     exec(code, names)
     assert kind in [d.kind for f in found(names["Op"]).failures for d in f.diagnoses]
 
