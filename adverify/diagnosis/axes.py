@@ -155,10 +155,10 @@ class Shifted(_Moved):
 
         class Op(Function):
             def forward(self, x):
-                return variable(np.roll(x.data, 1))
+                return variable(np.roll(x.data, 1, axis=-1))
 
             def backward(self, x, grad):
-                x.grad += np.roll(grad, 1)
+                x.grad += np.roll(grad, 1, axis=-1)
     """
 
     kind = "shifted"
