@@ -94,7 +94,8 @@ class Description(NamedTuple):
 def descriptions() -> dict[str, Description]:
     """Describe each kind of diagnosis, from the docstrings of its classes."""
     found: dict[str, Description] = {}
-    for m in (*_MISTAKES, *_FAULTS):
+    every: list[Mistake | Fault] = [*_MISTAKES, *_FAULTS]
+    for m in every:
         text, _, example = (inspect.getdoc(type(m)) or "").partition("\n\nExamples\n--------\n::\n\n")
         known = found.get(m.kind, Description("", (), ()))
         found[m.kind] = Description(
