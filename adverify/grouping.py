@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Hashable, Iterable
 from dataclasses import dataclass
 
-from adverify.diagnosis.faults import own_line
+from adverify.diagnosis.exceptions import own_line
 from adverify.report import Failure, Report
 
 

@@ -47,7 +47,7 @@ def test_output_that_a_page_does_not_show_and_commands_that_fail_are_found(tmp_p
     assert [d.happens for d in run["differences"](page)] == ["ZeroDivisionError: division by zero", "exit code 3\n"]
 
 
-@pytest.mark.parametrize("script", ["make_property_table.py", "make_settings_reference.py"])
+@pytest.mark.parametrize("script", ["make_property_table.py", "make_diagnosis_table.py", "make_settings_reference.py"])
 def test_a_page_that_is_written_by_a_script_is_up_to_date(script):
     written = runpy.run_path(str(ROOT / "docs" / script))
     assert written["PAGE"].read_text() == written["render"](), f"run python docs/{script}"

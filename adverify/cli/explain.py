@@ -49,7 +49,7 @@ def explain(
             where.print(f"    {found.name:18}{found.rule}")
         where.print("\nDiagnoses, the mistakes that are recognised:", style="bold")
         for kind, said in diagnoses.items():
-            where.print(f"    {kind:18}{said.partition('. ')[0].rstrip('.')}")
+            where.print(f"    {kind:18}{said.text.partition('. ')[0].rstrip('.')}")
         return
     if name not in {*rules, *diagnoses}:
         near = difflib.get_close_matches(name, _names())
@@ -58,7 +58,11 @@ def explain(
     if name in rules:
         _explain(rules[name], where)
     if name in diagnoses:
-        where.print(f"The diagnosis {name}: {diagnoses[name]}")
+        said = diagnoses[name]
+        where.print(f"The diagnosis {name}: {said.text} It may explain a failure of {', '.join(said.properties)}.")
+        where.print("\nAn op of which it is said:\n")
+        for example in said.examples:
+            where.print(Syntax(textwrap.indent(example, "    "), "python", background_color="default"))
 
 
 def _explain(found: Property, where: Console) -> None:

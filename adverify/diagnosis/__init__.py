@@ -9,21 +9,24 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
 
 from adverify.diagnosis.base import GRADIENT, Mistake, faults_of, kinds, mistakes_of
-from adverify.diagnosis.witness import Stopwatch, Witness, gather
+from adverify.diagnosis.gathering import Stopwatch, gather, ranks_of
+from adverify.diagnosis.witness import Witness
 from adverify.isolation import OutOfTime
 from adverify.report import Diagnosis, Failure
 
 for _module in pkgutil.iter_modules(__path__):
     importlib.import_module(f"{__name__}.{_module.name}")
 
-MEASURING_SECONDS = 0.25
-SECONDS = 0.5
+MEASURING_SECONDS = 0.5
+SECONDS = 1.5
+LEAST = 2
+"""Witnesses that must be wrong, and as many that must be far from the falsifying example."""
 
 
 def diagnose(failure: Failure) -> tuple[Diagnosis, ...]:
@@ -98,26 +101,58 @@ def _sentence(names: Sequence[str], text: str) -> str:
 def _explained(
     candidates: Sequence[Mistake], witnesses: Sequence[Witness], i: int, stopwatch: Stopwatch
 ) -> tuple[Mistake, str] | None:
-    """Find the simplest mistake that fits all witnesses; else those of some ranks, the falsifying example's first."""
-    ranks = list(dict.fromkeys(_ranks(w) for w in witnesses))
-    groups = [[w for w in witnesses if _ranks(w) == r] for r in ranks]
-    for some in [list(witnesses), *(groups if len(groups) > 1 else [])]:
-        if sum(int(w.wrong(i).any()) for w in some) < 2:
+    """Find the simplest mistake that fits all witnesses; else all of some kind, the falsifying example's first."""
+    known = [w for w in witnesses if w.is_known(i)]
+    for which, some in _groups(known):
+        if not _can_tell(some, i):
             continue
-        some.sort(key=lambda w: not w.wrong(i).any())  # what does not fit is then seen at once
-        which = ("" if len(some) == len(witnesses) else f", for {_in_words(some[0])}") + _part_of_domain(some[0])
-        for mistake in candidates:
+        some.sort(key=lambda w: (not w.wrong(i).any(), w.near))  # what does not fit is then seen at once
+        for mistake in (m for m in candidates if m.in_groups or len(some) == len(known)):
             if stopwatch.seconds > SECONDS:
                 return None
             text = _said(mistake.explain, some, i)
             if text:
-                return mistake, text + which
+                return mistake, text + which + _part_of_domain(some[0])
     return None
 
 
-def _in_words(witness: Witness) -> str:
-    """Say how many axes the inputs have."""
-    return " and ".join(f"{a.ndim}-d {n}" for n, a in zip(witness.case.names, witness.arrays, strict=True))
+def _can_tell(witnesses: Sequence[Witness], i: int) -> bool:
+    """Whether there are enough witnesses, also far from the falsifying example, to say what holds for their kind."""
+    wrong = sum(bool(w.wrong(i).any()) for w in witnesses)
+    far = sum((not w.near or w.case.sampling.given) for w in witnesses)
+    return wrong >= LEAST and far >= LEAST
+
+
+def _groups(witnesses: Sequence[Witness]) -> Iterator[tuple[str, list[Witness]]]:
+    """Give witnesses with words for what they share: all, those of several elements or of one, those of some ranks."""
+    if not witnesses:
+        return
+    given = ", at these inputs" if witnesses[0].case.sampling.given else ""
+    several = [any(a.size > 1 for a in w.arrays) for w in witnesses]
+    known = {_ranks(w) for w in witnesses}
+    if len(known) > 1 or len({ranks_of(s) for s in witnesses[0].case.sampling.telling}) == 1 or given:
+        yield given, list(witnesses)
+    if len(set(several)) > 1 and len(known) > 1:
+        how_many = "more than one element" if several[0] else "one element"
+        yield (
+            f", for inputs of {how_many}{given}",
+            [w for w, s in zip(witnesses, several, strict=True) if s is several[0]],
+        )
+    met = list(dict.fromkeys(map(_ranks, witnesses)))
+    for ranks in met[:1] if witnesses[0].near else met:
+        alike = [w for w in witnesses if _ranks(w) == ranks]
+        yield f", for {_in_words(alike)}{given}", alike
+        larger = [w for w in alike if any(a.size > 1 for a in w.arrays)]
+        if 0 < len(larger) < len(alike):
+            yield f", for {_in_words(larger)} of more than one element{given}", larger
+
+
+def _in_words(witnesses: Sequence[Witness]) -> str:
+    """Say how many axes the inputs have, or which shapes, if no others were seen."""
+    names, first = witnesses[0].case.names, witnesses[0].arrays
+    if len({tuple(a.shape for a in w.arrays) for w in witnesses}) == 1 and any(a.ndim for a in first):
+        return " and ".join(f"{n} of shape {a.shape}" for n, a in zip(names, first, strict=True))
+    return " and ".join(f"{a.ndim}-d {n}" for n, a in zip(names, first, strict=True))
 
 
 def _part_of_domain(witness: Witness) -> str:
@@ -128,7 +163,7 @@ def _part_of_domain(witness: Witness) -> str:
 
 
 def _ranks(witness: Witness) -> tuple[int, ...]:
-    return tuple(a.ndim for a in witness.arrays)
+    return ranks_of(tuple(a.shape for a in witness.arrays))
 
 
 __all__ = ["diagnose", "kinds"]

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import itertools
-import operator
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 
 import numpy as np
 
 from adverify.diagnosis.base import Mistake
-from adverify.diagnosis.witness import Witness
+from adverify.diagnosis.witness import Witness, is_same
 from adverify.subject import Arrays
 
 Move = Callable[[np.ndarray], np.ndarray | None]
+_Part = Callable[[Witness], np.ndarray]
+_Given = Callable[[Witness, np.ndarray], np.ndarray | None]
 
 
 def _permutations(ndim: int) -> Iterator[tuple[str, Move]]:
@@ -53,90 +54,135 @@ class _Moved(Mistake):
     """Fits if something, moved about, gives the true gradient: the gradient, the cotangent, or an input."""
 
     moves: Callable[[int], Iterator[tuple[str, Move]]]
-    of_gradient = ""
-    of_cotangent = ""
-    of_input = ""
+    verb = ""
+    of_input = True
 
     def explain(self, witnesses: Sequence[Witness], i: int) -> str:
         if any(w.is_mirrored(i) for w in witnesses):
             return ""
-        kind = type(self)
-        for how, move in kind.moves(_rank(witnesses, operator.attrgetter("arrays"), i)):
-            if all(_with_gradient(w, i, move) for w in witnesses):
-                return self.of_gradient.format(how=how)
-        if all(w.cotangent is not None for w in witnesses):
-            for how, move in kind.moves(_rank(witnesses, operator.attrgetter("cotangents"), 0)):
-                if all(_with_cotangent(w, i, move) for w in witnesses):
-                    return self.of_cotangent.format(how=how)
-        for j, name in enumerate(witnesses[0].case.names):
-            for how, move in kind.moves(_rank(witnesses, operator.attrgetter("arrays"), j)) if self.of_input else ():
-                if all(_with_input(w, i, j, move) for w in witnesses):
-                    return self.of_input.format(how=how, name=name)
+        for says, of, gradient in self._ways(witnesses, i):
+            ranks = {of(w).ndim for w in witnesses}
+            for how, move in type(self).moves(ranks.pop()) if len(ranks) == 1 else self.common(min(ranks)):
+                if all(_fits(w, i, of(w), move, gradient) for w in witnesses):
+                    return says.format(how=f"{self.verb} {how}".strip())
         return ""
 
+    def common(self, ndim: int) -> Iterator[tuple[str, Move]]:
+        """Give what may be done to arrays of several numbers of axes, `ndim` or more."""
+        return iter(())
 
-def _rank(witnesses: Sequence[Witness], of: Callable[[Witness], Arrays], i: int) -> int:
-    """Give the number of axes that an array has at all witnesses; 0 if it varies, for then no one order fits."""
-    ranks = {of(w)[i].ndim for w in witnesses}
-    return ranks.pop() if len(ranks) == 1 else 0
+    def _ways(self, witnesses: Sequence[Witness], i: int) -> Iterator[tuple[str, _Part, _Given]]:
+        """Give what may be in the wrong order, and the gradient that comes of it in another."""
+        yield "would be right if it were {how}", lambda w: w.actual[i], lambda w, moved: moved
+        if all(w.cotangent is not None for w in witnesses):
+            says = "would be right if the cotangent were {how} first"
+            yield says, lambda w: w.cotangents[0], lambda w, moved: _of(w.backward(cotangents=(moved,)), i)
+        for j, name in enumerate(witnesses[0].case.names) if self.of_input else ():
+            says = f"would be right if backward read {name} {{how}}"
+            yield says, partial(_input, j=j), partial(_with_input, i=i, j=j)
 
 
-def _with_gradient(w: Witness, i: int, move: Move) -> bool:
-    moved = move(w.actual[i])
-    return w.fits(i, moved) if moved is not None and moved.shape == w.actual[i].shape else not w.wrong(i).any()
-
-
-def _with_cotangent(w: Witness, i: int, move: Move) -> bool:
-    moved = move(w.cotangents[0])
-    if moved is None or moved.shape != w.cotangents[0].shape:
+def _fits(w: Witness, i: int, array: np.ndarray, move: Move, gradient: _Given) -> bool:
+    moved = move(array)
+    if moved is None or moved.shape != array.shape:
         return not w.wrong(i).any()
-    gradients = w.backward(cotangents=(np.ascontiguousarray(moved),))
-    return gradients is not None and w.fits(i, gradients[i])
+    return w.fits(i, gradient(w, np.ascontiguousarray(moved)))
 
 
-def _with_input(w: Witness, i: int, j: int, move: Move) -> bool:
-    moved = move(w.arrays[j])
-    if moved is None or moved.shape != w.arrays[j].shape:
-        return not w.wrong(i).any()
-    arrays = tuple(np.ascontiguousarray(moved) if k == j else a for k, a in enumerate(w.arrays))
-    gradients = w.backward(arrays=arrays)
-    return gradients is not None and w.fits(i, gradients[i])
+def _of(gradients: Arrays | None, i: int) -> np.ndarray | None:
+    return None if gradients is None else gradients[i]
+
+
+def _input(w: Witness, j: int) -> np.ndarray:
+    return w.arrays[j]
+
+
+def _with_input(w: Witness, moved: np.ndarray, i: int, j: int) -> np.ndarray | None:
+    return _of(w.backward(arrays=tuple(moved if k == j else a for k, a in enumerate(w.arrays))), i)
 
 
 class Transposed(_Moved):
-    """Axes in the wrong order."""
+    """Axes of the gradient, of the cotangent or of an input are in the wrong order.
+
+    Examples
+    --------
+    ::
+
+        class Op(Function):
+            def forward(self, x):
+                return variable(np.linalg.det(x.data))
+
+            def backward(self, x, grad):
+                det, inverse = np.linalg.det(x.data), np.linalg.inv(x.data)
+                x.grad += (grad * det)[..., None, None] * inverse
+    """
 
     kind = "transposed"
     complexity = 2
     moves = staticmethod(_permutations)
-    of_gradient = "would be right if it were {how}"
-    of_cotangent = "would be right if the cotangent were {how} first"
-    of_input = "would be right if backward read {name} {how}"
+
+    def common(self, ndim: int) -> Iterator[tuple[str, Move]]:
+        if ndim >= 2:
+            yield "transposed in its last two axes", partial(np.swapaxes, axis1=-1, axis2=-2)
 
 
 class Flipped(_Moved):
-    """Axes read backwards."""
+    """The gradient, the cotangent or an input is reversed along an axis.
+
+    Examples
+    --------
+    ::
+
+        class Op(Function):
+            def forward(self, x):
+                return variable(x.data[::-1])
+
+            def backward(self, x, grad):
+                x.grad += grad
+    """
 
     kind = "flipped"
     complexity = 3
     moves = staticmethod(_flips)
-    of_gradient = "would be right if it were {how}"
-    of_cotangent = "would be right if the cotangent were {how} first"
-    of_input = "would be right if backward read {name} {how}"
 
 
 class Shifted(_Moved):
-    """Indices that are off by one or two."""
+    """The gradient or the cotangent is moved along an axis.
+
+    Examples
+    --------
+    ::
+
+        class Op(Function):
+            def forward(self, x):
+                return variable(np.roll(x.data, 1, axis=-1))
+
+            def backward(self, x, grad):
+                x.grad += np.roll(grad, 1, axis=-1)
+    """
 
     kind = "shifted"
     complexity = 4
     moves = staticmethod(_shifts)
-    of_gradient = "would be right if it were shifted by {how}"
-    of_cotangent = "would be right if the cotangent were shifted by {how} first"
+    verb = "shifted by"
+    of_input = False
 
 
 class Swapped(Mistake):
-    """Two inputs with each other's gradients."""
+    """Two inputs get each other's gradient.
+
+    Examples
+    --------
+    ::
+
+        class Op(Function):
+            def forward(self, x, y):
+                return variable(np.vdot(x.data, y.data))
+
+            def backward(self, x, y, grad):
+                x.grad += grad * x.data
+                y.grad += grad * y.data
+    """
 
     kind = "swapped"
     complexity = 1
@@ -154,7 +200,19 @@ class Swapped(Mistake):
 
 
 class Axis(Mistake):
-    """A bias, say: the sum of the cotangent over some axes."""
+    """The cotangent is added up along another axis than it should be.
+
+    Examples
+    --------
+    ::
+
+        class Op(Function):
+            def forward(self, x):
+                return variable(np.broadcast_to(x.data, (len(x.data), *x.data.shape)))
+
+            def backward(self, x, grad):
+                x.grad += grad.sum(axis=1)
+    """
 
     kind = "axis"
     complexity = 1
@@ -162,23 +220,32 @@ class Axis(Mistake):
     def explain(self, witnesses: Sequence[Witness], i: int) -> str:
         if any(w.cotangent is None for w in witnesses):
             return ""
-        ndim = _rank(witnesses, operator.attrgetter("cotangents"), 0)
-        if not ndim or _rank(witnesses, operator.attrgetter("arrays"), i) >= ndim:
+        ranks = {(w.cotangents[0].ndim, w.arrays[i].ndim) for w in witnesses}
+        ndim, own = ranks.pop()
+        if ranks or own >= ndim:
             return ""
         choices = [axes for k in range(1, ndim) for axes in itertools.combinations(range(ndim), k)]
         right = [axes for axes in choices if all(w.fits(i, w.cotangents[0].sum(axes)) for w in witnesses)]
-        taken = [axes for axes in choices if all(_is(w.actual[i], w.cotangents[0].sum(axes)) for w in witnesses)]
+        taken = [axes for axes in choices if all(is_same(w.actual[i], w.cotangents[0].sum(axes)) for w in witnesses)]
         if len(right) != 1 or len(taken) != 1:
             return ""
         return f"adds up the cotangent along {_axes(taken[0])} where it should along {_axes(right[0])}"
 
 
-def _is(a: np.ndarray, b: np.ndarray) -> bool:
-    return a.shape == b.shape and bool(np.allclose(a, b, rtol=1e-9, atol=1e-12))
-
-
 class Slice(Mistake):
-    """One slice of a batch stands for all."""
+    """Of an input only the first, or the last, slice along an axis is read.
+
+    Examples
+    --------
+    ::
+
+        class Op(Function):
+            def forward(self, x):
+                return variable(x.data**2)
+
+            def backward(self, x, grad):
+                x.grad += 2 * grad * x.data[0]
+    """
 
     kind = "slice"
     complexity = 5

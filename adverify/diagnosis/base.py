@@ -1,11 +1,16 @@
-"""What a mistake is. Defining a subclass with a kind in a module of this package is all it takes to be looked for."""
+"""What a mistake is. Defining a subclass with a kind in a module of this package is all it takes to be looked for.
+
+Its docstring says what is wrong, with an op of which it is true as its example, for the reference and
+``adverify explain``.
+"""
 
 from __future__ import annotations
 
 import inspect
+import textwrap
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from typing import ClassVar
+from typing import ClassVar, NamedTuple
 
 from adverify.diagnosis.witness import Witness
 from adverify.report import Failure
@@ -25,11 +30,14 @@ class Mistake(ABC):
         The simplest mistake that fits is the one that is named; the first defined, where several are as simple.
     properties : tuple of str
         The properties whose failures it may explain.
+    in_groups : bool
+        Whether it is also looked for at inputs of some ranks or sizes only, where it does not fit all.
     """
 
     kind: ClassVar[str] = ""
     complexity: ClassVar[int] = 0
     properties: ClassVar[tuple[str, ...]] = GRADIENT
+    in_groups: ClassVar[bool] = True
 
     @abstractmethod
     def explain(self, witnesses: Sequence[Witness], i: int) -> str:
@@ -75,15 +83,24 @@ def kinds() -> set[str]:
     return {m.kind for m in _MISTAKES} | {f.kind for f in _FAULTS}
 
 
-def descriptions() -> dict[str, str]:
-    """Describe each kind of diagnosis: what is wrong, and which properties' failures it may explain."""
-    said: dict[str, list[str]] = {}
-    explained: dict[str, list[str]] = {}
+class Description(NamedTuple):
+    """What a kind of diagnosis says, which properties' failures it may explain, and ops of which it is said."""
+
+    text: str
+    properties: tuple[str, ...]
+    examples: tuple[str, ...]
+
+
+def descriptions() -> dict[str, Description]:
+    """Describe each kind of diagnosis, from the docstrings of its classes."""
+    found: dict[str, Description] = {}
     every: list[Mistake | Fault] = [*_MISTAKES, *_FAULTS]
     for m in every:
-        said.setdefault(m.kind, []).append(inspect.getdoc(type(m)) or "")
-        explained.setdefault(m.kind, []).extend(m.properties)
-    return {
-        kind: f"{' '.join(texts)} It may explain a failure of {', '.join(dict.fromkeys(explained[kind]))}."
-        for kind, texts in said.items()
-    }
+        text, _, example = (inspect.getdoc(type(m)) or "").partition("\n\nExamples\n--------\n::\n\n")
+        known = found.get(m.kind, Description("", (), ()))
+        found[m.kind] = Description(
+            f"{known.text} {text}".strip(),
+            tuple(dict.fromkeys((*known.properties, *m.properties))),
+            (*known.examples, *([textwrap.dedent(example) + "\n"] if example else [])),
+        )
+    return found

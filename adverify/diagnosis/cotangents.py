@@ -29,7 +29,19 @@ _CHANGES: dict[str, Callable[[np.ndarray], np.ndarray]] = {
 
 
 class Cotangent(Mistake):
-    """Something else than the cotangent is multiplied."""
+    """The cotangent is ignored, added up, averaged or made positive.
+
+    Examples
+    --------
+    ::
+
+        class Op(Function):
+            def forward(self, x):
+                return variable(np.exp(x.data))
+
+            def backward(self, x, grad):
+                x.grad += np.exp(x.data)
+    """
 
     kind = "cotangent"
     complexity = 1
@@ -50,7 +62,19 @@ def _is_truth_of(w: Witness, i: int, change: Callable[[np.ndarray], np.ndarray])
 
 
 class ConstantTerm(Mistake):
-    """What is added whatever the cotangent is, such as a weight decay."""
+    """Something is added that does not depend on the cotangent.
+
+    Examples
+    --------
+    ::
+
+        class Op(Function):
+            def forward(self, x):
+                return variable(np.exp(x.data))
+
+            def backward(self, x, grad):
+                x.grad += grad * np.exp(x.data) + 0.01 * x.data
+    """
 
     kind = "constant-term"
     complexity = 3
@@ -78,7 +102,19 @@ def _share(terms: Sequence[np.ndarray], arrays: Sequence[np.ndarray]) -> float:
 
 
 class Clipped(Fault):
-    """Beyond some size of the cotangent the gradient stays what it is there."""
+    """The cotangent is clipped.
+
+    Examples
+    --------
+    ::
+
+        class Op(Function):
+            def forward(self, x):
+                return variable(np.exp(x.data))
+
+            def backward(self, x, grad):
+                x.grad += np.clip(grad, -1, 1) * np.exp(x.data)
+    """
 
     kind = "cotangent"
     properties = ("linearity",)

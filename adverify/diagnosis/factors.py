@@ -16,7 +16,19 @@ LEAST = 6
 
 
 class LeftOut(Mistake):
-    """An input that backward forgets."""
+    """Nothing is added to an input's gradient.
+
+    Examples
+    --------
+    ::
+
+        class Op(Function):
+            def forward(self, x, y):
+                return variable(x.data * y.data.sum())
+
+            def backward(self, x, y, grad):
+                x.grad += grad * y.data.sum()
+    """
 
     kind = "left-out"
 
@@ -27,7 +39,19 @@ class LeftOut(Mistake):
 
 
 class Sign(Mistake):
-    """A minus too many or too few."""
+    """The gradient has the wrong sign.
+
+    Examples
+    --------
+    ::
+
+        class Op(Function):
+            def forward(self, x):
+                return variable(np.cos(x.data))
+
+            def backward(self, x, grad):
+                x.grad += grad * np.sin(x.data)
+    """
 
     kind = "sign"
 
@@ -36,7 +60,19 @@ class Sign(Mistake):
 
 
 class Factor(Mistake):
-    """A constant, or a count of elements."""
+    """The gradient is a constant, or a count of elements, times what it should be.
+
+    Examples
+    --------
+    ::
+
+        class Op(Function):
+            def forward(self, x):
+                return variable(x.data**2)
+
+            def backward(self, x, grad):
+                x.grad += grad * x.data
+    """
 
     kind = "factor"
 
@@ -178,16 +214,37 @@ _COUNTS: dict[str, Callable[[Witness, int], float]] = {
 
 
 class Ratio(Mistake):
-    """A chain term is missing, or upside down: the factor is a function of what the element or its output is."""
+    """The gradient is a simple function of the values times what it should be.
+
+    Examples
+    --------
+    ::
+
+        class Op(Function):
+            def forward(self, x):
+                return variable(np.tanh(x.data))
+
+            def backward(self, x, grad):
+                x.grad += grad * (1 - np.tanh(x.data))
+    """
 
     kind = "ratio"
-    complexity = 6
+    complexity = 7
 
     def explain(self, witnesses: Sequence[Witness], i: int) -> str:
-        candidates = [(w, _candidates(w, i)) for w in witnesses]
-        for name in max((c for _, c in candidates), key=len):
-            usable = [(w, c[name]) for w, c in candidates if name in c]
-            if all(w.is_times(i, ratio) for w, ratio in usable) and _seen([w for w, _ in usable], i) >= LEAST:
+        left: set[str] | None = None
+        usable: dict[str, list[Witness]] = {}
+        for w in witnesses:
+            found = _candidates(w, i)
+            names = list(found) if left is None else [n for n in found if n in left]
+            fitting = {n for n in names if w.is_times(i, found[n])}
+            left = fitting if left is None else (left - set(found)) | fitting
+            for name in names:
+                usable.setdefault(name, []).append(w)
+            if not left:
+                return ""
+        for name, seen in usable.items():
+            if left and name in left and _seen(seen, i) >= LEAST:
                 return f"is {name} times what it should be"
         return ""
 

@@ -14,7 +14,19 @@ MOST = 16
 
 
 class Mean(Mistake):
-    """A mean or norm of the input that is held constant."""
+    """A mean, or a projection, that forward subtracts is taken for a constant.
+
+    Examples
+    --------
+    ::
+
+        class Op(Function):
+            def forward(self, x):
+                return variable(x.data - x.data.mean())
+
+            def backward(self, x, grad):
+                x.grad += grad
+    """
 
     kind = "mean"
     complexity = 4
@@ -48,33 +60,55 @@ def _projected(w: Witness, i: int, axis: int | None, project: Callable[..., np.n
 
 
 def _centred(a: np.ndarray, axis: int | None) -> np.ndarray | None:
-    if a.ndim < 1 or (axis is not None and (a.ndim < abs(axis + (axis >= 0)) or a.shape[axis] < 2)) or a.size < 2:
+    if axis is not None and a.ndim < abs(axis + (axis >= 0)):
         return None
     return np.asarray(a - a.mean(axis, keepdims=True))
 
 
 class Diagonal(Mistake):
-    """The off-diagonal part of a Jacobian left out."""
+    """Each output is taken to depend on its own element of the input only.
+
+    Examples
+    --------
+    ::
+
+        class Op(Function):
+            def forward(self, x):
+                return variable(np.exp(x.data) / np.exp(x.data).sum())
+
+            def backward(self, x, grad):
+                s = np.exp(x.data) / np.exp(x.data).sum()
+                x.grad += grad * s * (1 - s)
+    """
 
     kind = "diagonal"
     complexity = 7
 
     def explain(self, witnesses: Sequence[Witness], i: int) -> str:
-        chosen = [w for w in witnesses if w.arrays[i].size <= MOST and w.wrong(i).any()]
-        if len(chosen) < 2 or not all(w.cotangent is not None and w.cotangents[0].shape == w.arrays[i].shape
-                                      for w in chosen):  # fmt: skip
+        chosen = _few(witnesses, i)
+        if not chosen or not all(w.cotangents[0].shape == w.arrays[i].shape for w in chosen):
             return ""
-        jacobians = [_jacobian(w, i) for w in chosen[:3]]
-        for w, jacobian in zip(chosen, jacobians, strict=False):
-            if jacobian is None:
-                return ""
-            n = w.arrays[i].size
-            diagonal = jacobian[np.arange(n), np.arange(n)].reshape(w.arrays[i].shape)
-            if not _alike(w.cotangents[0] * diagonal, w.actual[i]):
-                return ""
+        if not all(_is_of_diagonal(w, i) for w in chosen):
+            return ""
         return (
             "takes each output to depend on its own element of the input only: the other terms of the sum are missing"
         )
+
+
+def _few(witnesses: Sequence[Witness], i: int) -> list[Witness]:
+    """Choose small witnesses: some at which the gradient is wrong, and one at which it is right; none if too few."""
+    small = [w for w in witnesses if w.cotangent is not None and max(w.arrays[i].size, w.cotangents[0].size) <= MOST]
+    wrong = [w for w in small if w.wrong(i).any()][:3]
+    return [*wrong, *[w for w in small if not w.wrong(i).any()][:1]] if len(wrong) > 1 else []
+
+
+def _is_of_diagonal(w: Witness, i: int) -> bool:
+    """Whether backward multiplies by the diagonal of the Jacobian, which has other elements where that is wrong."""
+    jacobian = _jacobian(w, i)
+    if jacobian is None:
+        return False
+    diagonal = w.cotangents[0] * np.diagonal(jacobian).reshape(w.arrays[i].shape)
+    return _alike(diagonal, w.actual[i]) and (w.fits(i, w.actual[i]) or not w.fits(i, diagonal))
 
 
 def _jacobian(w: Witness, i: int) -> np.ndarray | None:
@@ -96,17 +130,27 @@ def _alike(a: np.ndarray, b: np.ndarray) -> bool:
 
 
 class Duplicates(Mistake):
-    """``grad[index] += g``, which counts a repeated index once."""
+    """An element that forward reads several times gets its gradient once.
+
+    Examples
+    --------
+    ::
+
+        class Op(Function):
+            def forward(self, x):
+                return variable(x.data[[0, 0]])
+
+            def backward(self, x, grad):
+                x.grad[[0, 0]] += grad
+    """
 
     kind = "duplicates"
     complexity = 5
 
     def explain(self, witnesses: Sequence[Witness], i: int) -> str:
-        chosen = [w for w in witnesses if w.cotangent is not None and w.cotangents[0].size <= MOST and w.wrong(i).any()]
-        if len(chosen) < 2:
-            return ""
+        chosen = _few(witnesses, i)
         for which in (-1, 0):
-            if all(_counts_once(w, i, which) for w in chosen[:3]):
+            if chosen and all(_counts_once(w, i, which) for w in chosen):
                 only = "last" if which else "first"
                 return f"has, of the outputs that read an element, the {only} one's share only"
         return ""
@@ -130,7 +174,19 @@ def _counts_once(w: Witness, i: int, which: int) -> bool:
 
 
 class InputForOutput(Mistake):
-    """A formula in terms of the output, given the input."""
+    """A formula in terms of the output is given the input, or the reverse.
+
+    Examples
+    --------
+    ::
+
+        class Op(Function):
+            def forward(self, x):
+                return variable(1 / (1 + np.exp(-x.data)))
+
+            def backward(self, x, grad):
+                x.grad += grad * x.data * (1 - x.data)
+    """
 
     kind = "input-for-output"
     complexity = 8

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import itertools
-import time
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
 
 from adverify import oracle
 from adverify.case import Case, flat, unflat
+from adverify.engine import Variable, variable
 from adverify.evaluation import Evaluator
+from adverify.properties.base import EPS
 from adverify.properties.gradient import _is_lopsided, room_of
-from adverify.strategies.cases import ordinary
-from adverify.strategies.values import MATRICES, Regime, structured
+from adverify.strategies.values import MATRICES
 from adverify.subject import Arrays, BackwardRaised, Rejected
 
 RELATIVE = 3e-7
@@ -26,9 +25,6 @@ CLEARLY = 10
 
 SHARP = 1e-4
 """An error bar above this share of the gradient's size tells nothing."""
-
-PATIENCE = 10.0
-"""How many times as long something may take by the clock, on a busy machine or for an op that waits."""
 
 KNOWN = 0.7
 """Of a gradient's elements, so many have to be known for it to tell anything."""
@@ -42,12 +38,6 @@ RUNGS = 20
 KINK_RUNG = 9
 """Steps at which a kink at the point is told from curvature."""
 
-ALIKE, FEW_AXES = 3, 4
-"""The length of all axes of an input that tells what is transposed; forward need not take it."""
-
-ELEMENTS = 40
-SHAPES, OTHER_RANKS, SEEDS = 4, 3, 2
-
 
 @dataclass(frozen=True, eq=False)
 class Witness:
@@ -58,11 +48,14 @@ class Witness:
     case : Case
     expected, bar : tuple of ndarray
         The true gradients, NaN where not known, and their error bars.
+    near : bool
+        It is the falsifying example, or beside it: what is said of all inputs needs others as well.
     """
 
     case: Case
     expected: Arrays
     bar: Arrays
+    near: bool = False
 
     @cached_property
     def actual(self) -> Arrays:
@@ -104,16 +97,19 @@ class Witness:
         """Whether `gradient` may be the true one of input `i`."""
         if gradient is None or gradient.shape != self.arrays[i].shape or not self.agrees(i, gradient).all():
             return False
-        return bool(np.isfinite(self.expected[i]).mean() >= KNOWN) if gradient.size else True
+        return self.is_known(i)
+
+    def is_known(self, i: int) -> bool:
+        """Whether enough of the true gradient of input `i` is known for it to tell anything."""
+        return bool(np.isfinite(self.expected[i]).mean() >= KNOWN) if self.expected[i].size else True
 
     def is_times(self, i: int, factor: np.ndarray | float) -> bool:
         """Whether what backward gives is `factor` times the true gradient of input `i`."""
         expected, actual = self.expected[i], self.actual[i]
         known = np.isfinite(expected)
-        if known.size and known.mean() < KNOWN:
-            return False
         bar = self.bar[i] * np.abs(factor) + RELATIVE * np.abs(actual)
-        fits = (np.abs(actual - expected * factor) <= bar) | ~(np.isfinite(actual) | np.isfinite(factor))
+        fits = (np.abs(actual - expected * factor) <= bar) & np.isfinite(factor)
+        fits |= ~(np.isfinite(actual) | np.isfinite(factor))
         return bool(fits[known].all())
 
     def wrong(self, i: int) -> np.ndarray:
@@ -157,9 +153,17 @@ def measured(case: Case) -> Witness | None:
         if any(np.shape(g) != a.shape for g, a in zip(case.vjp, case.arrays, strict=True)):
             return None
         size = float(max((np.abs(v).max(initial=0.0) for v in case.vjp), default=0.0))
-        return Witness(case, *true_gradient(case, _mirrored(case), size if np.isfinite(size) else 0.0))
+        expected, bar = true_gradient(case, _mirrored(case), size if np.isfinite(size) else 0.0)
+        seen = tuple(np.where(_is_hidden(case, e, v), np.nan, e) for e, v in zip(expected, case.vjp, strict=True))
+        return Witness(case, seen, bar)
     except (Rejected, BackwardRaised):
         return None
+
+
+def _is_hidden(case: Case, expected: np.ndarray, actual: np.ndarray) -> np.ndarray:
+    """Tell where outputs do not move at all, and are so large that they would not if `actual` were the gradient."""
+    size = max((float(np.abs(g * y).max(initial=0.0)) for g, y in zip(case.cotangents, case.outputs, strict=True)))
+    return np.asarray((expected == 0) & (actual != 0) & (np.abs(actual) < EPS * size))
 
 
 def true_gradient(case: Case, mirrored: Sequence[bool] = (), usual: float = 0.0) -> tuple[Arrays, Arrays]:
@@ -217,76 +221,11 @@ def slope(case: Case, members: np.ndarray) -> tuple[float, float]:
     return float(estimate.value[0]) / step, CLEARLY * float(estimate.error[0]) / step
 
 
-class Stopwatch:
-    """Counts seconds of processor time; of an op that waits, a share of those that pass."""
-
-    def __init__(self) -> None:
-        self._work, self._wall = time.thread_time(), time.monotonic()
-
-    @property
-    def seconds(self) -> float:
-        return max(time.thread_time() - self._work, (time.monotonic() - self._wall) / PATIENCE)
+def fresh(case: Case) -> list[Variable]:
+    """Give the inputs of a case as new Variables."""
+    return [variable(np.array(a)) for a in case.arrays]
 
 
-def gather(case: Case, stopwatch: Stopwatch, most: float) -> list[Witness]:
-    """Measure the case itself and other ordinary inputs, as many as there is time for; those of its ranks first.
-
-    Where backward gives NaN or infinity at the case, nothing but that is to be learnt from it.
-    """
-    found = [w for w in [measured(case)] if w is not None and _tells(w) and all(np.isfinite(v).all() for v in w.actual)]
-    for other in itertools.chain(_beside(case), alternatives(case)):
-        if stopwatch.seconds > most:
-            break
-        witness = measured(other)
-        if witness is not None and _tells(witness):
-            found.append(witness)
-    return found
-
-
-def _tells(w: Witness) -> bool:
-    return all(a.size for a in (*w.arrays, *w.cotangents))
-
-
-def _beside(case: Case) -> Iterator[Case]:
-    """Give cases a little way off: what is wrong in a small region only is wrong there as well."""
-    for k in range(SEEDS):
-        rng = np.random.default_rng([case.seed, 12, k])
-        arrays = tuple(
-            structured(np.where(d.holds(a * (1 + s)), a * (1 + s), a), d, Regime.ORDINARY)
-            for a, d in zip(case.arrays, case.sampling.domains, strict=True)
-            for s in [rng.uniform(-0.04, 0.04, a.shape)]
-        )
-        yield replace(case.at(arrays), seed=case.seed + 1 + k)
-
-
-def alternatives(case: Case) -> Iterator[Case]:
-    """Give cases of the same ranks as a case, in shapes that tell most, then of a few other ranks."""
-    own = tuple(a.ndim for a in case.arrays)
-    if case.sampling.given:
-        yield from (replace(case.at(case.arrays), seed=case.seed + 1 + k) for k in range(SEEDS))
-        return
-    groups: dict[tuple[int, ...], list[tuple[tuple[int, ...], ...]]] = {}
-    for shapes in case.sampling.telling:
-        groups.setdefault(tuple(len(s) for s in shapes), []).append(shapes)
-    ranks = sorted(groups, key=lambda r: (r != own, sum(abs(n - 2) for n in r), r))[: 1 + OTHER_RANKS]
-    for rank in ranks:
-        alike = tuple((ALIKE if sum(rank) <= FEW_AXES else 2,) * n for n in rank)
-        for shapes in [alike, *_telling(groups[rank])[: SHAPES if rank == own else 2]]:
-            for k in range(SEEDS):
-                rng = np.random.default_rng([case.seed, 11, k])
-                arrays = ordinary(shapes, case.sampling, rng)
-                yield replace(case.at(arrays), seed=case.seed + 1 + k)
-
-
-def _telling(shapes: Sequence[tuple[tuple[int, ...], ...]]) -> list[tuple[tuple[int, ...], ...]]:
-    """Order shapes by how much they tell: alternately those whose axes are unlike, and alike; no axis of one, large."""
-
-    def worth(s: tuple[tuple[int, ...], ...]) -> tuple[int, int]:
-        sizes = [n for shape in s for n in shape]
-        total = sum(int(np.prod(shape)) for shape in s)
-        return sum(n == 1 for n in sizes), abs(total - ELEMENTS // 2)
-
-    alike = sorted((s for s in shapes if all(len(set(shape)) < 2 for shape in s)), key=worth)
-    unlike = sorted((s for s in shapes if s not in alike), key=worth)
-    both = [s for pair in zip(alike, unlike, strict=False) for s in pair]
-    return [*both, *alike[len(both) // 2 :], *unlike[len(both) // 2 :]]
+def is_same(a: np.ndarray, b: np.ndarray) -> bool:
+    """Whether two arrays are alike but for rounding."""
+    return a.shape == b.shape and bool(np.allclose(a, b, rtol=1e-9, atol=1e-12 * float(np.abs(b).max(initial=0.0))))

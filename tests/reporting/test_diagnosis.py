@@ -1,13 +1,13 @@
 """Diagnoses are right, or there is none: each kind on ops that make that mistake, and none on other mistakes."""
 
 import re
-from pathlib import Path
 
 import numpy as np
 import pytest
 
 from adverify import Function, VerificationError, check_case, check_function, diagnosis, variable
-from adverify.diagnosis.faults import own_line
+from adverify.diagnosis.base import descriptions, kinds
+from adverify.diagnosis.exceptions import own_line
 from tests.corpora import ROOTS, ops
 
 EXPECTED = {
@@ -206,9 +206,147 @@ def test_a_diagnosis_leaves_no_time_running():
     assert diagnosis.diagnose(failure) == failure.diagnoses
 
 
-def test_kinds_are_documented():
-    page = (Path(__file__).parents[2] / "docs" / "reference" / "diagnoses.md").read_text()
-    assert set(re.findall(r"^\| `([\w-]+)` \|", page, re.M)) == diagnosis.kinds()
+EXAMPLES = [(kind, code) for kind, said in descriptions().items() for code in said.examples]
+
+
+def test_every_kind_has_an_example():
+    assert {kind for kind, _ in EXAMPLES} == kinds()
+
+
+@pytest.mark.parametrize(("kind", "code"), EXAMPLES, ids=[f"{kind}-{k}" for k, (kind, _) in enumerate(EXAMPLES)])
+def test_of_the_example_of_a_kind_it_is_said(kind, code):
+    names = {"np": np, "Function": Function, "variable": variable, "__name__": f"an_example_of_{kind}"}
+    exec(code, names)
+    assert kind in [d.kind for f in found(names["Op"]).failures for d in f.diagnoses]
+
+
+class Wave(Function):
+    """Its gradient is right but for a factor, which depends on the inputs."""
+
+    def forward(self, x):
+        return variable(np.sin(x.data) + 0.1 * x.data**2)
+
+    def backward(self, x, grad):
+        x.grad += grad * self.factor(x.data) * (np.cos(x.data) + 0.2 * x.data)
+
+
+class Pair(Function):
+    """The gradients of a product are right but for factors, which depend on the inputs."""
+
+    def forward(self, x, y):
+        return variable(np.tanh(x.data) * np.exp(0.3 * y.data))
+
+    def backward(self, x, y, grad):
+        for_x = grad * (1 - np.tanh(x.data) ** 2) * np.exp(0.3 * y.data)
+        for_y = grad * 0.3 * np.tanh(x.data) * np.exp(0.3 * y.data)
+        for v, share in zip((x, y), self.factors(x.data, y.data, for_x, for_y), strict=True):
+            while share.ndim > v.data.ndim:
+                share = share.sum(0)
+            for axis, n in enumerate(v.data.shape):
+                share = share.sum(axis, keepdims=True) if n == 1 else share
+            v.grad += share
+
+
+def test_a_part_of_the_values_is_not_taken_for_all_though_the_case_is_of_no_axes():
+    class Halved(Pair):
+        def factors(self, x, y, for_x, for_y):
+            return for_x * np.where(x < -3, 0.5, 1), for_y
+
+    (d,) = asked_at(Halved, [-3.3, -0.05]).diagnoses
+    assert (d.kind, d.text) == ("region", "x.grad is wrong only where x < -3, where it is 1 / 2 times what it should "
+                                          "be (0.5)")  # fmt: skip
+
+
+@pytest.mark.parametrize(("low", "at", "where"), [(-2.0, [-2.7, 0.4], "x < -2"), (0.0, [-1.3, 0.4], "x < 0")])
+def test_an_input_may_be_to_blame_for_anothers_gradient(low, at, where):
+    class Flipped(Pair):
+        def factors(self, x, y, for_x, for_y):
+            return for_x, for_y * np.where(x < low, -1, 1)
+
+    (d,) = asked_at(Flipped, at).diagnoses
+    assert (d.kind, d.text) == ("region", f"y.grad is wrong only where {where}, where it has the wrong sign")
+
+
+def test_what_depends_on_a_sum_of_inputs_is_not_said_to_depend_on_one():
+    class BeyondASum(Pair):
+        def factors(self, x, y, for_x, for_y):
+            return for_x * np.where(x + y > 3, 2, 1), for_y
+
+    assert asked_at(BeyondASum, [1.0, 5.3]).diagnoses == ()
+
+
+@pytest.mark.parametrize(("test", "at", "said"), [
+    (lambda x: np.abs(x) > 5, [1.0, 8.5], "wrong only where |x| > 5, where it"),
+    (lambda x: np.abs(x) > 20, [-20.5, 2.9], "wrong only where |x| > 20, where it"),
+    (lambda x: (x > 1) & (x < 2), [1.0, 1.3], "wrong only where 1 < x < 2, where it"),
+    (lambda x: x.ndim == 2, [[1.0, 1.0]], "3 times what it should be, for 2-d x"),
+    (lambda x: x.size > 1, [1.0, 1.0], "3 times what it should be, for inputs of more than one element"),
+])  # fmt: skip
+def test_a_factor_is_said_of_the_inputs_at_which_it_is_seen(test, at, said):
+    class Partly(Wave):
+        def factor(self, x):
+            return np.where(test(x), 3.0, 1.0)
+
+    (d,) = asked_at(Partly, [at]).diagnoses
+    assert said in d.text
+
+
+@pytest.mark.parametrize(("test", "at"), [
+    (lambda x: x.ndim == 2 and x.shape[0] == x.shape[1], [[1.0, 1.0], [1.0, 1.0]]),
+    (lambda x: x.ndim > 0 and x.shape[-1] % 2 == 0, [1.0, 1.0]),
+    (lambda x: x.max(initial=0.0) > 6, [[[1.0, 9.3]]]),
+    (lambda x: x.ndim > 0 and x.sum() < 0, [1.0, -3.0]),
+])  # fmt: skip
+def test_of_a_factor_at_some_shapes_or_sums_nothing_is_said(test, at):
+    class Partly(Wave):
+        def factor(self, x):
+            return 3.0 if test(x) else 1.0
+
+    assert asked_at(Partly, [at]).diagnoses == ()
+
+
+def test_an_error_that_fades_away_has_no_second_threshold():
+    class Linear(Function):
+        def forward(self, x):
+            return variable(np.logaddexp(0, x.data))
+
+        def backward(self, x, grad):
+            x.grad += grad * np.where(x.data > 2, 1, 1 / (1 + np.exp(-x.data)))
+
+    (d,) = asked_at(Linear, [[1.0, 4.0]]).diagnoses
+    assert (d.kind, d.text) == ("region", "x.grad is wrong only where x > 2, and less so farther off")
+
+
+def test_a_small_error_is_not_taken_for_a_jacobian_without_its_other_elements():
+    class Guarded(Function):
+        def forward(self, x):
+            return variable(np.log(x.data))
+
+        def backward(self, x, grad):
+            x.grad += grad / (x.data + 1e-6)
+
+    assert asked_at(Guarded, [[1.0, 1.0]]).diagnoses == ()
+
+
+def test_a_cotangent_that_is_rounded_to_nothing_is_not_an_input_left_out():
+    class Whole(Op):
+        def backward(self, x, grad):
+            x.grad += grad.astype(int) * np.cos(x.data)
+
+    assert "left-out" not in [d.kind for d in asked_at(Whole, [[1.0, 1.0]]).diagnoses]
+
+
+def test_zeros_that_make_a_matrix_singular_are_not_a_tie():
+    class Determinant(Function):
+        def forward(self, x):
+            return variable(np.linalg.det(x.data))
+
+        def backward(self, x, grad):
+            det = np.linalg.det(x.data)
+            x.grad += grad * det * np.linalg.inv(x.data).T if det else 0.0
+
+    failure = asked_at(Determinant, [[[0.0, 0.0], [0.0, -3.0]]], property="special values")
+    assert "tie" not in [d.kind for d in failure.diagnoses]
 
 
 def test_the_last_line_of_the_ops_own_code_is_shown():

@@ -1,0 +1,196 @@
+"""What an op keeps from one call to another, and what it draws."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from adverify.case import Case
+from adverify.diagnosis.base import Fault
+from adverify.diagnosis.witness import fresh, is_same
+from adverify.engine import Variable
+from adverify.report import Failure
+from adverify.subject import Arrays, BackwardRaised
+
+
+class Stale(Fault):
+    """backward uses what the instance kept of another call.
+
+    Examples
+    --------
+    ::
+
+        class Op(Function):
+            def forward(self, x):
+                self.output = np.exp(x.data)
+                return variable(self.output)
+
+            def backward(self, x, grad):
+                x.grad += grad * self.output
+    """
+
+    kind = "stale"
+    properties = ("reentrancy", "purity", "composition")
+
+    def explain(self, failure: Failure) -> str:
+        case = failure.case
+        for other in (case.partner, case.sibling, case):
+            if other is None:
+                continue
+            for blame in (_latest_forward, _earlier_call, _second_pass):
+                names = blame(case, other)
+                if names:
+                    kept = " and ".join(f"self.{n}" for n in names)
+                    return _SAYS[blame.__name__].format(kept=kept, plural="" if len(names) > 1 else "s")
+        return ""
+
+
+_SAYS = {
+    "_latest_forward": "backward uses {kept}, which the latest forward replaced: "
+    "an earlier use of the instance gets the values of a later one",
+    "_earlier_call": "{kept} stay{plural} as the instance's first call left it, and later calls use it",
+    "_second_pass": "backward changes {kept}, so that a second pass gives something else",
+}
+
+
+def _changed(before: dict[str, Any], after: dict[str, Any]) -> list[str]:
+    return [n for n, v in after.items() if n not in before or not _is_alike(before[n], v)]
+
+
+def _is_alike(a: Any, b: Any) -> bool:
+    if isinstance(a, np.ndarray) or isinstance(b, np.ndarray):
+        return isinstance(a, np.ndarray) and isinstance(b, np.ndarray) and np.array_equal(a, b, equal_nan=True)
+    if isinstance(a, Variable) or isinstance(b, Variable):
+        return a is b
+    try:
+        return bool(a == b)
+    except (TypeError, ValueError):
+        return a is b
+
+
+def _latest_forward(case: Case, other: Case) -> list[str]:
+    op = case.subject.make()
+    inputs, others = fresh(case), fresh(other)
+    case.subject.apply(op, inputs)
+    first = copy.deepcopy(vars(op))
+    case.subject.apply(op, others)
+    names = _changed(first, vars(op))
+    if not names or _is_right(case, op, inputs):
+        return []
+    vars(op).update({n: first[n] for n in names if n in first})
+    return names if _is_right(case, op, fresh(case)) else []
+
+
+def _earlier_call(case: Case, other: Case) -> list[str]:
+    """Let `other` come first, and see which attributes of the instance are to blame for what `case` then gets."""
+    op = case.subject.make()
+    new = copy.deepcopy(vars(op))
+    others = fresh(other)
+    case.subject.apply(op, others)
+    _pulled(other, op, others)
+    names = _changed(new, vars(op))
+    inputs = fresh(case)
+    case.subject.apply(op, inputs)
+    if not names or _is_right(case, op, inputs):
+        return []
+    vars(op).clear()
+    vars(op).update(new)
+    inputs = fresh(case)
+    case.subject.apply(op, inputs)
+    return names if _is_right(case, op, inputs) else []
+
+
+def _second_pass(case: Case, other: Case) -> list[str]:
+    op, inputs = case.subject.make(), fresh(case)
+    case.subject.apply(op, inputs)
+    ready = copy.deepcopy(vars(op))
+    _pulled(case, op, inputs)
+    names = _changed(ready, vars(op))
+    if not names or _is_right(case, op, fresh(case)):
+        return []
+    vars(op).clear()
+    vars(op).update(copy.deepcopy(ready))
+    return names if _is_right(case, op, fresh(case)) else []
+
+
+def _pulled(case: Case, op: Any, inputs: Sequence[Variable]) -> Arrays | None:
+    try:
+        return case.subject.pull_back(op, inputs, [np.array(g) for g in case.cotangents])
+    except BackwardRaised:
+        return None
+
+
+def _is_right(case: Case, op: Any, inputs: Sequence[Variable]) -> bool:
+    """Whether backward gives, on an instance in the state it is in, what it gives on a new one."""
+    for x in inputs:
+        x.grad = np.zeros(x.data.shape)
+    given = _pulled(case, op, inputs)
+    return given is not None and all(
+        is_same(np.asarray(a, float), np.asarray(b, float)) for a, b in zip(given, case.vjp, strict=True)
+    )
+
+
+class KeptOnVariable(Fault):
+    """backward uses what another call left on a Variable.
+
+    Examples
+    --------
+    ::
+
+        class Op(Function):
+            def forward(self, x, y):
+                y.other = x.data
+                return variable(np.vdot(x.data, y.data))
+
+            def backward(self, x, y, grad):
+                x.grad += grad * y.data.reshape(x.data.shape)
+                y.grad += grad * y.other.reshape(y.data.shape)
+    """
+
+    kind = "stale"
+    properties = ("reentrancy", "composition", "aliasing")
+
+    def explain(self, failure: Failure) -> str:
+        case = failure.case
+        op, inputs = case.subject.make(), fresh(case)
+        before = [set(vars(x)) for x in inputs]
+        case.subject.apply(op, inputs)
+        kept = [f"{n}.{a}" for n, x, b in zip(case.names, inputs, before, strict=True) for a in set(vars(x)) - b]
+        return f"forward keeps {' and '.join(sorted(kept))} on its input, where another use replaces it" if kept else ""
+
+
+class Nondeterministic(Fault):
+    """The same call gives something else the second time.
+
+    Examples
+    --------
+    ::
+
+        class Op(Function):
+            def forward(self, x):
+                return variable(np.exp(x.data))
+
+            def backward(self, x, grad):
+                x.grad += grad * np.exp(x.data) * np.random.normal()
+    """
+
+    kind = "nondeterministic"
+    properties = ("determinism",)
+
+    def explain(self, failure: Failure) -> str:
+        return failure.verdict.reason + (": it draws from NumPy's global random state" if _draws(failure.case) else "")
+
+
+def _draws(case: Case) -> bool:
+    """Whether the same state of NumPy's global generator gives the same result each time, and another one another."""
+    results: dict[int, Arrays] = {}
+    for seed in (0, 1, 0, 1, 0, 2, 0):
+        np.random.seed(seed)  # noqa: NPY002  # what the op may draw from
+        result = case.subject.forward(case.arrays) + case.subject.vjp(case.arrays, case.cotangents)
+        first = results.setdefault(seed, result)
+        if not all(is_same(np.asarray(a), np.asarray(b)) for a, b in zip(first, result, strict=True)):
+            return False
+    return any(not is_same(np.asarray(a), np.asarray(b)) for a, b in zip(results[0], results[1], strict=True))
