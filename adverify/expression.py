@@ -292,6 +292,13 @@ class Expression:
 
     __str__ = python
 
+    def traced(self) -> str:
+        """Python that reads the graph again, after that of `python`."""
+        names = [_written(self, u) for u in self.outputs]
+        weights = ", ".join(literal(g) for g in self.cotangents)
+        plain = all(np.all(g == 1) for g in self.cotangents)
+        return f"Expression.trace({', '.join(names)}{'' if plain else f', cotangents=[{weights}]'})"
+
     def __repr__(self) -> str:
         terms = [
             f"{i} = {n.subject.name}({', '.join(str(u.node) for u in n.inputs)})"

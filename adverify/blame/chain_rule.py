@@ -76,6 +76,12 @@ class Chain:
     def is_finite(self) -> bool:
         return all(np.isfinite(g).all() for sent in self.cotangents for g in sent if g is not None)
 
+    def is_repeatable(self, e: Expression) -> bool:
+        """Whether the ops give the same once more, to the last bit."""
+        both = zip(self.cotangents, Chain(e).cotangents, strict=True)
+        pairs = [pair for one, other in both for pair in zip(one, other, strict=True)]
+        return all(a is b or np.array_equal(a, b, equal_nan=True) for a, b in pairs)
+
     def is_reached(self, i: int) -> bool:
         return any(g is not None for g in self.cotangents[i])
 

@@ -22,8 +22,8 @@ def blame_of_engine(e: Expression, chain: Chain) -> Blame | None:
     """Run the engine as a program does, and find out what it is that goes wrong, if anything does."""
     try:
         found = next(differences(e, chain, passes(e, Instances())), None)
-        if found is None:
-            return None
+        if found is None:  # or the error bars are wide, because an op gives another gradient each time
+            return None if chain.is_repeatable(e) else _of_disturber(e, chain)
         blame = _Examination(e, chain).find() or _unexplained(e, found)
         return (blame.kind == "engine" and _of_disturber(e, chain)) or blame
     except Exception as error:  # whatever the engine or an op raises where each op alone does not
@@ -132,7 +132,8 @@ class _Examination:
         to, several = e.mention(u.node), f"its inputs {' and '.join(map(str, places))}" if len(places) > 1 else ""
         if is_replayed(e, i, visit, places[0]):
             if overwrites and np.any(visit.held[places[0]]):
-                others = " and ".join(e.mention(j) for j, _ in e.consumers[u.node] if j != i) or "an earlier pass"
+                others = " and ".join(e.mention(j) for j, _ in e.consumers[u.node] if j != i)
+                others = others or ("it as an output" if u in e.outputs else "an earlier pass")
                 what = f"overwrites the gradient of {to}, which holds the share of {others}"
             elif several:
                 what = f"with {to} as {several}, does not add all shares"
