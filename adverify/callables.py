@@ -18,7 +18,7 @@ from adverify.case import Case, literal
 from adverify.check import known, verify
 from adverify.domains import Domain, real
 from adverify.engine import variable
-from adverify.expression import Expression, is_recorded
+from adverify.expression import Expression
 from adverify.expression_shrinking import shrunk
 from adverify.isolation import isolated
 from adverify.program import Graph, Program, gradients_kept, inner, parameters_of, program_of
@@ -26,6 +26,7 @@ from adverify.properties import Property, all_properties
 from adverify.report import Diagnosis, Failure, Report, VerificationError
 from adverify.sampling import Sampling
 from adverify.subject import BackwardRaised, Rejected, input_names, subject_of
+from adverify.tracing import is_recorded
 from adverify.verdict import Status, Verdict, undecided
 
 RULE = "the gradient of a program is what the chain rule makes of its ops"

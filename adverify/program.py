@@ -13,8 +13,9 @@ import numpy as np
 
 from adverify.case import Case, literal
 from adverify.engine import Function, Variable, variable
-from adverify.expression import Total, leaves_below
+from adverify.expression import Total
 from adverify.subject import MalformedOp
+from adverify.tracing import leaves_below
 
 MOST_ELEMENTS = 200
 """Of a larger parameter, so many elements are verified."""

@@ -87,11 +87,22 @@ def disturber(e: Expression, cotangents: Sequence[Arrays | None]) -> tuple[int, 
             other = confused_by(e, i, given)
             if other is not None:
                 return i, f"keeps something of another use, by node {other}, for all instances of its class"
+            if _leaves_something(e, i, given):
+                return i, "keeps something on its inputs, where another use finds it"
             if is_unsteady(e, i, given):
                 return i, "gives another gradient when it is used again"
         except (BackwardRaised, Rejected):
             return i, "does not always raise, but sometimes"
     return None
+
+
+def _leaves_something(e: Expression, i: int, cotangents: Arrays) -> bool:
+    """Whether a Variable has got an attribute that Variables do not have."""
+    n = _applied(e, i)
+    op, inputs = n.subject.make(), _inputs(e, i)
+    n.subject.apply(op, inputs)
+    n.subject.pull_back(op, inputs, [np.array(g) for g in cotangents])
+    return any(vars(x).keys() != vars(Variable(x.data)).keys() for x in inputs)
 
 
 def bar(array: np.ndarray) -> float:
