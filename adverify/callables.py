@@ -7,7 +7,7 @@ import inspect
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 import hypothesis
 import numpy as np
@@ -18,14 +18,15 @@ from adverify.case import Case, literal
 from adverify.check import known, verify
 from adverify.domains import Domain, real
 from adverify.engine import variable
-from adverify.expression import Expression, is_recorded
+from adverify.expression import Expression
 from adverify.expression_shrinking import shrunk
 from adverify.isolation import isolated
-from adverify.program import Graph, Program, gradients_kept, parameters_of, program_of
+from adverify.program import Graph, Program, gradients_kept, inner, parameters_of, program_of
 from adverify.properties import Property, all_properties
 from adverify.report import Diagnosis, Failure, Report, VerificationError
 from adverify.sampling import Sampling
 from adverify.subject import BackwardRaised, Rejected, input_names, subject_of
+from adverify.tracing import is_recorded
 from adverify.verdict import Status, Verdict, undecided
 
 RULE = "the gradient of a program is what the chain rule makes of its ops"
@@ -102,7 +103,8 @@ def check_expression(
 
 
 def _location(f: Any) -> str:
-    written = f if inspect.isfunction(f) or inspect.ismethod(f) else type(f)
+    written = inner(f)
+    written = written if inspect.isfunction(written) or inspect.ismethod(written) else type(written)
     try:
         return f"{inspect.getsourcefile(written)}:{inspect.getsourcelines(written)[1]}"
     except (OSError, TypeError):
@@ -112,11 +114,19 @@ def _location(f: Any) -> str:
 # An Expression -------------------------------------------------------------------------------------------------------
 
 
-class _WrittenOut(Case):
-    """A case whose program is an Expression, and is shown as such."""
+class _WrittenOut(Program):
+    """A program that is an Expression, and is shown as such."""
 
-    def __str__(self) -> str:
-        return str(self.subject.kind.expression)  # type: ignore[attr-defined]
+    expression: ClassVar[Expression]
+    is_complete = True
+
+    @classmethod
+    def example(cls, case: Case) -> str:
+        return str(cls.expression)
+
+    @classmethod
+    def again(cls, case: Case) -> str:
+        return f"from adverify.expression import Expression\n\n{cls.asked_by}({cls.expression.traced()})"
 
 
 def judged(e: Expression) -> Report:
@@ -142,11 +152,11 @@ def judged(e: Expression) -> Report:
 
 def _failure(e: Expression, judgement: Judgement) -> Failure:
     assert judgement.blame is not None
-    kind = type("expression", (Program,), {"written": staticmethod(e), "expression": e})
+    kind = type("expression", (_WrittenOut,), {"written": staticmethod(e), "expression": e})
     leaves = tuple(np.array(a) for a in (e.values[i][0] for i in e.leaves))
     sampling = Sampling((tuple(a.shape for a in leaves),), (real,) * len(leaves), 0.0, 0.0, False,
                         (False,) * len(leaves), given=True)  # fmt: skip
-    case = _WrittenOut(subject_of(kind, {}), leaves, 0, sampling)
+    case = Case(subject_of(kind, {}), leaves, 0, sampling)
     blame = judgement.blame
     name = "gradient" if blame.kind == "op" else "composition"
     return Failure(name, RULE, case, judgement.verdict, (Diagnosis(f"blame {blame.kind}", blame.text),))

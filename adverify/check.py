@@ -346,9 +346,11 @@ def _subjects(
         found += fitting
         report.inferred += [f"{sampling}" + (f" ({subject.name})" if chosen else "") for _, sampling in fitting]
     if not found:
+        asked_by = getattr(op, "asked_by", "")
+        elsewhere = "" if asked_by else ", or the same as attributes of the class"
         raise NothingFits(
-            f"no input that was tried suits forward: {refusals[0]}. Say what does: check_function({report.name}, "
-            "signature=..., domain=...) or inputs=[...], or the same as attributes of the class"
+            f"no input that was tried suits forward: {refusals[0]}. Say what does: "
+            f"{asked_by or 'check_function'}({report.name}, signature=..., domain=...) or inputs=[...]{elsewhere}"
         )
     return found
 

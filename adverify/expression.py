@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import inspect
-import re
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from adverify.case import literal
-from adverify.engine import Function, Node, Variable, variable
-from adverify.subject import Arrays, Subject, subject_of
+from adverify.engine import Function, Variable, variable
+from adverify.subject import Arrays, Subject
 
 
 class Use(NamedTuple):
@@ -141,7 +138,9 @@ class Expression:
         cotangents : sequence of array_like, optional
             Default: ones.
         """
-        reader = _Reader()
+        from adverify.tracing import Reader
+
+        reader = Reader()
         for x in inputs:
             reader.read(x)
         uses = tuple(reader.read(y) for y in outputs)
@@ -288,9 +287,17 @@ class Expression:
 
     def python(self) -> str:
         """Python that runs, and builds and differentiates the graph; `str` gives it too."""
-        return "\n".join(_python(self))
+        from adverify.expression_source import python
+
+        return python(self)
 
     __str__ = python
+
+    def traced(self) -> str:
+        """Python that reads the graph again, after that of `python`."""
+        from adverify.expression_source import traced
+
+        return traced(self)
 
     def __repr__(self) -> str:
         terms = [
@@ -376,145 +383,3 @@ def _renumbered(node: Leaf | Apply, number: dict[int, int]) -> Leaf | Apply:
     if isinstance(node, Leaf):
         return node
     return replace(node, inputs=tuple(Use(number[u.node], u.output) for u in node.inputs))
-
-
-class _Reader:
-    """Turns the engine's graph into nodes, iteratively: graphs may be deep."""
-
-    def __init__(self) -> None:
-        self.nodes: list[Leaf | Apply] = []
-        self._known: dict[Any, Use] = {}
-        self._subjects: dict[int, Subject] = {}
-
-    def read(self, root: Variable) -> Use:
-        stack = [root]
-        while stack:
-            v = stack[-1]
-            if v in self._known:
-                stack.pop()
-                continue
-            missing = [x for x in _variables_below(v) if x not in self._known]
-            if missing:
-                stack += missing
-                continue
-            self._add(stack.pop())
-        return self._known[root]
-
-    def _add(self, v: Variable) -> None:
-        node, output = _recorded(v)
-        if node is None:
-            self._known[v] = Use(len(self.nodes))
-            self.nodes.append(Leaf(np.array(v.data), v.requires_grad))
-        elif node in self._known:
-            self._known[v] = Use(self._known[node].node, output)
-        else:
-            self._known[node] = Use(len(self.nodes))
-            self._known[v] = Use(len(self.nodes), output)
-            inputs = tuple(self._known[x] for x in node.inputs if x is not None)
-            self.nodes.append(Apply(self._subject(node.function), inputs, v.requires_grad))
-
-    def _subject(self, function: Function) -> Subject:
-        if id(function) not in self._subjects:
-            found, arguments = subject_of(function, {}), _arguments_of(function)
-            written = ", ".join(f"{k}={v!r}" for k, v in arguments.items())
-            name = f"{found.name}({written})" if written else found.name
-            same = sum(s.name.partition("#")[0] == name for s in self._subjects.values())
-            # Two instances that are written alike may differ in what they hold.
-            name = f"{name}#{same + 1}" if same else name
-            self._subjects[id(function)] = replace(found, name=name, arguments=arguments)
-        return self._subjects[id(function)]
-
-
-def _arguments_of(function: Function) -> dict[str, Any]:
-    """The constructor arguments, where an instance keeps them under their names and they are not the defaults."""
-    found = {}
-    for name, parameter in inspect.signature(type(function)).parameters.items():
-        value = getattr(function, name, parameter.default)
-        value = value.tolist() if isinstance(value, np.ndarray) else value
-        if repr(value) != repr(parameter.default):
-            found[name] = value
-    return found
-
-
-def _recorded(v: Variable) -> tuple[Node | None, int]:
-    """The use of a Function that gave a Variable, and which of its outputs it is; None where no Function did."""
-    if isinstance(v.back, Node):
-        return v.back, 0
-    back: Any = v.back
-    node = getattr(getattr(back, "inputs", (None,))[0], "back", None)
-    return (node, back.index) if isinstance(node, Node) and hasattr(back, "index") else (None, 0)
-
-
-def _variables_below(v: Variable) -> Iterator[Variable]:
-    node, _ = _recorded(v)
-    return (x for x in (node.inputs if node is not None else ()) if x is not None)
-
-
-def is_recorded(*outputs: Variable) -> bool:
-    """Whether every Variable that some outputs depend on is a leaf or was given by a Function."""
-    return all(v.back is None or _recorded(v)[0] is not None for v in _all_below(*outputs))
-
-
-def leaves_below(*outputs: Variable) -> list[Variable]:
-    """The Variables that some outputs depend on, and that no op gave."""
-    return [v for v in _all_below(*outputs) if v.back is None]
-
-
-def _all_below(*outputs: Variable) -> list[Variable]:
-    found, stack = dict.fromkeys(outputs), list(outputs)
-    while stack:
-        for x in _variables_below(stack.pop()):
-            if x not in found:
-                found[x] = None
-                stack.append(x)
-    return list(found)
-
-
-def _python(e: Expression) -> Iterator[str]:
-    kinds = sorted({(n.subject.kind.__module__, n.subject.kind.__name__) for n in e.nodes if isinstance(n, Apply)})
-    makers = {n.requires_grad for n in e.nodes if isinstance(n, Leaf)}
-    yield "import numpy as np"
-    names = [name for name, wanted in (("tensor", True in makers), ("variable", False in makers)) if wanted]
-    yield f"from adverify import {', '.join(names)}"
-    if len(e.outputs) > 1:
-        yield "from adverify.expression import Total"
-    for module, name in kinds:
-        yield f"from {module} import {name}"
-    yield ""
-    instances = _names_of_instances(e)
-    made: set[str] = set()
-    for i, n in enumerate(e.nodes):
-        if isinstance(n, Leaf):
-            yield f"x{i} = {'tensor' if n.requires_grad else 'variable'}({literal(n.array)})"
-            continue
-        name = instances[n.subject.kind, n.subject.name]
-        if name not in made:
-            made.add(name)
-            call = re.sub(r"\b(inf|nan)\b", r"np.\1", n.subject.name.partition("#")[0])
-            yield f"{name} = {call if call.endswith(')') else f'{call}()'}"
-        several = len(e.values[i]) > 1
-        operands = ", ".join(_written(e, u) for u in n.inputs)
-        yield f"v{i} = {name}({operands})"
-        if n.kept and several:
-            yield f"for output in v{i}:\n    output.requires_grad = True"
-        elif n.kept:
-            yield f"v{i}.requires_grad = True"
-    outputs = ", ".join(_written(e, u) for u in e.outputs)
-    cotangents = ", ".join(literal(g) for g in e.cotangents)
-    yield f"{outputs}.backward({cotangents})" if len(e.outputs) == 1 else f"Total({cotangents})({outputs}).backward()"
-
-
-def _written(e: Expression, u: Use) -> str:
-    if isinstance(e.nodes[u.node], Leaf):
-        return f"x{u.node}"
-    return f"v{u.node}[{u.output}]" if len(e.values[u.node]) > 1 else f"v{u.node}"
-
-
-def _names_of_instances(e: Expression) -> dict[Any, str]:
-    named: dict[Any, str] = {}
-    for n in e.nodes:
-        if isinstance(n, Apply):
-            snake = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", n.subject.kind.__name__).lower()
-            taken = sum(name.rstrip("_0123456789") == snake for name in named.values())
-            named.setdefault((n.subject.kind, n.subject.name), f"{snake}_{taken + 1}" if taken else snake)
-    return named

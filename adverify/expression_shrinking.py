@@ -8,7 +8,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from adverify.blame import PLUS, Chain
+from adverify.blame.chain_rule import Chain
+from adverify.blame.crowd import PLUS
 from adverify.expression import Apply, Expression, Leaf, Plus, Use
 from adverify.subject import Rejected
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import inspect
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
@@ -12,7 +13,9 @@ import numpy as np
 
 from adverify.case import Case, literal
 from adverify.engine import Function, Variable, variable
-from adverify.expression import Total, leaves_below
+from adverify.expression import Total
+from adverify.subject import MalformedOp
+from adverify.tracing import leaves_below
 
 MOST_ELEMENTS = 200
 """Of a larger parameter, so many elements are verified."""
@@ -64,8 +67,14 @@ class Program(Function):
         Takes Variables, returns one or a tuple of them.
     parameters : tuple of Parameter
         What it holds itself; their values are the last inputs.
+    asked_by : str
+        The function that verifies it.
+    is_complete : bool
+        Whether an example of it needs no import.
     """
 
+    asked_by: ClassVar[str] = "check_expression"
+    is_complete: ClassVar[bool] = False
     written: ClassVar[Callable[..., Any]]
     parameters: ClassVar[tuple[Parameter, ...]] = ()
 
@@ -77,8 +86,11 @@ class Program(Function):
         graph = Graph(type(self), inputs)
         self._graphs[tuple(map(id, inputs))] = inputs, graph
         result = graph.result
-        if not all(isinstance(y, Variable) for y in graph.outputs):
-            return result  # which is then said to be no Variable
+        others = [y for y in graph.outputs if not isinstance(y, Variable)]
+        if others or not graph.outputs:
+            kinds = ["None" if y is None else f"a {type(y).__name__}" for y in others] or ["an empty tuple"]
+            raise MalformedOp(f"{type(self).__name__} returned {kinds[0]}; a program returns the Variable that its ops "
+                              "give, or a tuple of such")  # fmt: skip
         return tuple(variable(y.data) for y in result) if isinstance(result, tuple) else variable(result.data)
 
     def __deepcopy__(self, memo: Any) -> Program:
@@ -94,7 +106,7 @@ class Program(Function):
     def example(cls, case: Case) -> str:
         """Write a case as it is written with the program itself."""
         names = case.names[: len(case.names) - len(cls.parameters)]
-        lines = [f"{n} = tensor({literal(a)})" for n, a in zip(names, case.arrays, strict=False)]
+        lines = [f"{n} = variable({literal(a)}, requires_grad=True)" for n, a in zip(names, case.arrays, strict=False)]
         held = zip(case.names[len(names) :], case.arrays[len(names) :], strict=True)
         lines += [f"{n} = {literal(a)}  # held by {cls.__name__}" for n, a in held]
         call = f"{cls.__name__}({', '.join(names)})"
@@ -102,6 +114,12 @@ class Program(Function):
         if len(case.cotangents) == 1:
             return "\n".join([*lines, f"{call}.backward({grads})"])
         return "\n".join([*lines, f"Total({grads})(*{call}).backward()  # from adverify.expression import Total"])
+
+    @classmethod
+    def again(cls, case: Case) -> str:
+        """Write the call that asks about a case again."""
+        given = case.arrays[: len(case.arrays) - len(cls.parameters)]
+        return f"{cls.asked_by}({cls.__name__}, inputs=[{', '.join(map(literal, given))}])"
 
 
 class Graph:
@@ -178,10 +196,18 @@ def program_of(
 
     signature = inspect.Signature([inspect.Parameter("self", positional), *taken])
     forward.__signature__ = signature  # type: ignore[attr-defined]
-    named = f if hasattr(f, "__name__") else type(f)
+    written = inner(f)
+    named = written if hasattr(written, "__name__") else type(written)
     namespace = {"written": staticmethod(f), "parameters": tuple(parameters.values()), "forward": forward,
                  "__module__": named.__module__, "__qualname__": named.__qualname__}  # fmt: skip
     return type(named.__name__ if named.__name__.isidentifier() else "f", (Program,), namespace)
+
+
+def inner(f: Any) -> Any:
+    """What a partial is a partial of."""
+    while isinstance(f, functools.partial):
+        f = f.func
+    return f
 
 
 def parameters_of(program: type[Program], arrays: Sequence[np.ndarray]) -> dict[str, Parameter]:
@@ -217,6 +243,9 @@ def _held(holder: Any, prefix: str = "", depth: int = 0) -> Iterator[tuple[str, 
     elif inspect.isfunction(holder):
         reached = inspect.getclosurevars(holder)
         parts = {**reached.nonlocals, **reached.globals}
+    elif isinstance(holder, functools.partial):
+        named = zip(inspect.signature(holder.func).parameters, holder.args, strict=False)
+        parts = {**dict(named), **holder.keywords, inner(holder).__class__.__name__: holder.func}
     elif isinstance(holder, dict):
         parts = {str(k): v for k, v in holder.items()}
     elif isinstance(holder, list | tuple):

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from adverify.case import literal
+from adverify.program import Program
 from adverify.subject import Subject
 
 if TYPE_CHECKING:
@@ -65,10 +66,10 @@ def source(report: Report, failures: Iterable[Failure] | None = None) -> str:
     uses_numpy = any("np." in test for test in tests)
     third_party = ["import numpy as np"] if uses_numpy else []
     header = [f'"""Failures of {_docstring(report.name)} that adverify found."""', ""]
-    imports = (
-        [*third_party, "", "from adverify import check_case"] if third_party else ["from adverify import check_case"]
-    )
-    return "\n".join([*header, *imports, *import_lines(kind), "", "", "\n\n\n".join(tests), ""])
+    asked = [f"from adverify import {_asked_by(kind)}"]
+    imports = [*third_party, "", *asked] if third_party else asked
+    how = [] if _is_complete(kind) else import_lines(kind)
+    return "\n".join([*header, *imports, *how, "", "", "\n\n\n".join(tests), ""])
 
 
 def write(report: Report, path: str | Path, failures: Iterable[Failure] | None = None) -> Path:
@@ -99,9 +100,11 @@ def write(report: Report, path: str | Path, failures: Iterable[Failure] | None =
 
 
 def call(failure: Failure) -> str:
-    """Write the call of `check_case` that asks the failure's question again, as one expression."""
-    case = failure.case
-    arguments = [op_expression(case.subject.kind), _listed(map(literal, case.arrays))]
+    """Write the call, of `check_case` mostly, that asks the failure's question again, as one expression."""
+    case, kind = failure.case, failure.case.subject.kind
+    if issubclass(kind, Program):
+        return kind.again(case)
+    arguments = [op_expression(kind), _listed(map(literal, case.arrays))]
     if failure.property != "gradient":
         arguments.append(f"property={_quoted(failure.property)}")
     if case.seed:
@@ -119,9 +122,19 @@ def call(failure: Failure) -> str:
 
 def script(failure: Failure) -> str:
     """Write the falsifying example as Python to paste: complete with imports, it shows what backward leaves."""
-    case = failure.case
-    imports = ["import numpy as np", "", "from adverify import check_case, variable", *import_lines(case.subject.kind)]
+    case, kind = failure.case, failure.case.subject.kind
+    if _is_complete(kind):
+        return str(case)
+    imports = ["import numpy as np", "", f"from adverify import {_asked_by(kind)}, variable", *import_lines(kind)]
     return "\n".join([*imports, "", str(case)])
+
+
+def _asked_by(kind: type) -> str:
+    return kind.asked_by if issubclass(kind, Program) else "check_case"
+
+
+def _is_complete(kind: type) -> bool:
+    return issubclass(kind, Program) and kind.is_complete
 
 
 def import_lines(kind: type) -> list[str]:
@@ -229,7 +242,8 @@ def _test(report: Report, failure: Failure, names: dict[str, int]) -> str:
     wrong = textwrap.wrap("; ".join(_docstring(s) for s in said)[:1200], WIDTH - 8)
     rule = _docstring(failure.rule)
     docstring = [f'"""{rule[:1].upper()}{rule[1:]}.', "", "What was wrong:", *wrong, '"""']
-    how = _made(failure.case.subject)
+    kind = failure.case.subject.kind
+    how = str(failure.case).splitlines() if _is_complete(kind) else _made(failure.case.subject)
     body = [*docstring, *how, *call(failure).splitlines()]
     return f"def {name}():\n" + textwrap.indent("\n".join(body), "    ")
 

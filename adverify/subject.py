@@ -85,6 +85,8 @@ class Subject:
         try:
             with np.errstate():  # which the op may change
                 result = op.forward(*inputs)
+        except MalformedOp:  # what a program gives is looked at by itself
+            raise
         except Exception as error:  # any refusal of the op's is its right
             raise Rejected(f"forward raised {type(error).__name__}: {error}") from error
         finally:

@@ -8,6 +8,7 @@ from hypothesis import HealthCheck, Phase, given, seed, settings
 from adverify import Function, Variable, VerificationError, check_expression, ops, tensor, variable
 from adverify.blame import judge_expression
 from adverify.expression import Expression
+from adverify.regression import source
 from adverify.verdict import Status
 from benchmarks.expressions import blamed
 from tests import corpora
@@ -116,6 +117,70 @@ def test_state_that_is_shared_between_uses_is_told_from_a_wrong_formula():
     assert report.failures[0].diagnoses[0].kind == "blame use"
     assert "keeps something of another use of the same instance" in report.headline
     assert shown(report).ops["Remembering"] == 2
+
+
+class ForAll(ops.Tanh):
+    """Keeps its output for all instances of the class."""
+
+    def forward(self, x):
+        ForAll.kept = np.tanh(x.data)
+        return variable(ForAll.kept)
+
+    def backward(self, x, grad):
+        x.grad += (1 - ForAll.kept**2) * grad
+
+
+class Noisy(ops.Sin):
+    """Drops some of its gradient at random."""
+
+    def backward(self, x, grad):
+        x.grad += np.cos(x.data) * grad * (np.random.default_rng().random(np.shape(grad)) > 0.3)
+
+
+class OneForBoth(ops.Add):
+    """Makes one array the gradient of both inputs, which later sums in place change in both."""
+
+    def backward(self, x, y, grad):
+        if x is y or x.data.shape != y.data.shape:
+            super().backward(x, y, grad)
+        else:
+            x.grad = y.grad = x.grad + y.grad + grad
+
+
+@pytest.mark.parametrize("op", [ForAll, Noisy])
+def test_no_engine_is_accused_for_an_op_that_is_unsteady(op):
+    x = tensor([0.3, 0.7, 1.1])
+    e = Expression.trace(ops.sum(op()(ops.exp(op()(x) * 2.0)) * x))
+    judgement = judge_expression(e)
+    assert judgement.guilty == op.__name__
+    assert judgement.blame.kind == "use"
+
+
+def test_an_op_that_shares_memory_is_named_and_not_the_op_that_it_disturbs():
+    x, y = tensor([0.3, 0.7]), tensor([0.5, 0.25])
+    judgement = judge_expression(Expression.trace(OneForBoth()(ops.exp(x), ops.sin(x)) * y))
+    assert judgement.verdict.status is Status.HOLDS or judgement.guilty == "OneForBoth"
+    a = ops.exp(x)
+    judgement = judge_expression(Expression.trace(OneForBoth()(a, y) * ops.sin(a)))
+    assert judgement.guilty == "OneForBoth"
+
+
+def test_state_shows_where_an_op_is_used_once():
+    judgement = judge_expression(Expression.trace(Remembering()(tensor([0.3, 0.7]))))
+    assert judgement.guilty == "Remembering"
+    assert judgement.blame.kind == "use"
+
+
+def test_the_report_on_a_graph_can_be_run():
+    x = tensor([1.0, 2.0])
+    with pytest.raises(VerificationError) as caught:
+        check_expression(Expression.trace(Overwriting()(x) * ops.exp(x)))
+    test = source(caught.value.report)
+    names = {}
+    exec(test, names)
+    (run,) = (f for name, f in names.items() if name.startswith("test_"))
+    with pytest.raises(VerificationError, match="Overwriting"):
+        run()
 
 
 def test_the_node_and_what_is_special_about_its_input_are_named():

@@ -1,6 +1,7 @@
 """A layer, a loss, a model: judged as it is, and the guilty node is named."""
 
 import contextlib
+import functools
 import io
 import re
 from pathlib import Path
@@ -8,7 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from adverify import InvalidFunction, VerificationError, check_expression, ops, tensor, variable
+from adverify import InvalidFunction, Undecided, VerificationError, check_expression, ops, tensor, variable
+from adverify.regression import call, script
 from tests.test_blame import CountingTies, Overwriting
 
 
@@ -103,6 +105,48 @@ def test_what_is_no_program_is_refused():
         check_expression(3)
     with pytest.raises(InvalidFunction, match="returned a float"):
         check_expression(lambda x: 3.0)
+
+
+@pytest.mark.parametrize("other", [None, np.ones(2), {"loss": 1.0}, (), [variable(1.0), 2.0]])
+def test_what_a_program_returned_is_said(other):
+    with pytest.raises(InvalidFunction, match=r"returned (None|a ndarray|a dict|an empty tuple|a float); a program"):
+        check_expression(lambda x: other)
+
+
+def test_what_would_help_is_said_of_programs():
+    def f(x):
+        raise NotImplementedError("nothing yet")
+
+    with pytest.raises(Undecided, match=r"nothing yet.*check_expression\(f, signature=") as caught:
+        check_expression(f)
+    assert "class" not in caught.value.report.headline
+
+
+def test_the_example_of_a_program_runs_and_can_be_asked_again():
+    steep = Steep()
+
+    def f(x):
+        return steep(x)
+
+    with pytest.raises(VerificationError) as caught:
+        check_expression(f, seed=0)
+    (failure, *_) = caught.value.report.failures
+    names = {"f": f}
+    exec(script(failure).replace("f = ...", ""), names)
+    assert names["x"].grad.any()
+    with pytest.raises(VerificationError, match="Steep"):
+        exec(call(failure), {"f": f, "np": np, "check_expression": check_expression})
+
+
+def test_what_a_partial_holds_is_verified_by_name():
+    weights = tensor([0.5, -1.0])
+
+    def f(w, x):
+        return ops.sum(Steep()(w)) + x
+
+    assert "`Steep`" in headline(functools.partial(f, weights))
+    report = check_expression(functools.partial(lambda w, x: w * x, weights), max_examples=5, seed=0)
+    assert "parameters w " in report.inferred[-1]
 
 
 PAGE = Path(__file__).parent.parent / "docs" / "how-to" / "verify-a-model.md"

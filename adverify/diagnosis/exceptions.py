@@ -53,7 +53,8 @@ def own_line(error: BaseException, case: Case) -> str:
     written = [
         f for c in case.subject.kind.__mro__ if c is not Function for f in vars(c).values() if inspect.isfunction(f)
     ]
-    files = {f.__code__.co_filename for f in written}
+    is_program = hasattr(case.subject.kind, "written")  # whose own code is its ops'
+    files = set() if is_program else {f.__code__.co_filename for f in written}
     own = [f for f in frames if f.filename in files] or [f for f in frames if not f.filename.startswith(HERE)]
     if not own:
         return ""

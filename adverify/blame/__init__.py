@@ -1,0 +1,57 @@
+"""Where a program's gradient goes wrong: in an op, in an op that is used more than once, or in the engine.
+
+A graph is judged in parts, which together are the whole, by the chain rule. What the engine makes of it is compared
+with the chain of the nodes' own VJPs, computed in the plainest way there is; both do the same arithmetic, so that they
+agree but for rounding. And each node's own VJP, at its actual input with its actual cotangent, is held against the
+oracle. A numerical derivative of the whole would say less: it cannot see far through a deep graph.
+"""
+
+from __future__ import annotations
+
+from adverify.blame.base import Blame, Judgement, accused
+from adverify.blame.chain_rule import Chain, NodeRaised
+from adverify.blame.crowd import crowded
+from adverify.blame.engine import blame_of_engine
+from adverify.blame.nodes import judge_nodes, judge_raising_node
+from adverify.expression import Expression
+from adverify.subject import Rejected
+from adverify.verdict import undecided
+
+
+def judge_expression(e: Expression) -> Judgement:
+    """Judge the gradient of a graph, and find who is to blame if it is wrong."""
+    try:
+        chain = Chain(e)
+    except Rejected as rejected:
+        return Judgement(undecided(str(rejected)))
+    except NodeRaised as raised:
+        return judge_raising_node(e, raised)
+    if chain.is_finite:  # sums of NaN and infinity say nothing, but the node that gave them can be judged
+        blame = blame_of_engine(e, chain)
+        if blame is not None:
+            return accused(blame, e)
+        company = crowded(e)
+        blame = blame_of_engine(company, Chain(company))
+        if blame is not None:
+            return accused(blame, company)
+    return judge_nodes(e, chain)
+
+
+def shows_the_same(e: Expression, known: Judgement) -> bool:
+    """Whether a graph, as it stands, is wrong for the same reason as another one."""
+    if known.blame is None:
+        return False
+    try:
+        chain = Chain(e)
+        if known.blame.kind == "op":
+            found = judge_nodes(e, chain).blame
+        else:
+            found = blame_of_engine(e, chain) if chain.is_finite else None
+    except Rejected:
+        return False
+    except NodeRaised as raised:
+        found = judge_raising_node(e, raised).blame
+    return found is not None and (found.kind, found.guilty(e)) == (known.blame.kind, known.guilty)
+
+
+__all__ = ["Blame", "Judgement", "judge_expression", "shows_the_same"]

@@ -1,0 +1,226 @@
+"""What the engine makes of a graph: where it is not the chain rule, and whether an op or the engine is guilty of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from adverify.blame.base import Blame
+from adverify.blame.chain_rule import Chain
+from adverify.blame.disturbances import LOOSE, changes_its_input, disturber, is_replayed, is_unsteady, offence, twins
+from adverify.blame.rounding import is_close, rounding_bars
+from adverify.blame.trial import Difference, Pass, differences, passes, requires_grad, wanted_gradient
+from adverify.blame.visits import Observers, Visit
+from adverify.expression import Apply, Expression, Instances, Leaf, Use
+from adverify.subject import Arrays
+from adverify.verdict import Evidence, mismatch
+
+
+def blame_of_engine(e: Expression, chain: Chain) -> Blame | None:
+    """Run the engine as a program does, and find out what it is that goes wrong, if anything does."""
+    try:
+        found = next(differences(e, chain, passes(e, Instances())), None)
+        if found is None:  # or the error bars are wide, because an op gives another gradient each time
+            return None if chain.is_repeatable(e) else _of_disturber(e, chain)
+        blame = _Examination(e, chain).find() or _unexplained(e, found)
+        return (blame.kind == "engine" and _of_disturber(e, chain)) or blame
+    except Exception as error:  # whatever the engine or an op raises where each op alone does not
+        return _of_raised(e, error)
+
+
+class _Examination:
+    """Runs a graph again with an observer at each node, and says which node or which edge is wrong."""
+
+    def __init__(self, e: Expression, chain: Chain) -> None:
+        self.e, self.chain = e, chain
+        self.bars = rounding_bars(e, chain)
+        self.log: list[Visit] = []
+
+    def find(self) -> Blame | None:
+        for after in passes(self.e, Observers(self.log)):
+            log = self.log[:]
+            self.log.clear()
+            blame = next(self._blames(after, log), None)
+            if blame is not None:
+                return blame
+        return None
+
+    def _blames(self, after: Pass, log: Sequence[Visit]) -> Iterator[Blame]:
+        e = self.e
+        for v in log:
+            if v.offence and offence(e, v.node, self.chain.complete(e, v.node)):
+                yield Blame("use", v.node, f"{after.where}the backward of {e.name(v.node)}, {v.offence}")
+        for i, outputs in enumerate(after.run.variables):
+            for k, y in enumerate(outputs):
+                if not is_close(y.data, e.values[i][k], self.bars[i][k].value):
+                    yield self._of_value(after, i, k, y.data)
+        for i in range(len(e.nodes) - 1, -1, -1):
+            if isinstance(e.nodes[i], Apply) and self.chain.is_reached(i):
+                yield from self._of_visits(after, i, [v for v in log if v.node == i])
+            yield from self._of_kept(after, i)
+
+    def _of_value(self, after: Pass, i: int, k: int, actual: Any) -> Blame:
+        """A value in the graph is not what a fresh instance gives: an op changed it, or remembers something."""
+        e = self.e
+        users = [j for j, _ in e.consumers[i]]
+        evidence = _evidence(f"node {i}", e.values[i][k], actual)
+        if isinstance(e.nodes[i], Apply) and self._is_by_sharing(i):
+            text = f"{e.name(i)}, gives another output where {_nodes(twins(e, i))} use the same instance"
+            return Blame("use", i, after.where + text, evidence)
+        guilty = next((j for j in users if changes_its_input(e, j, self.chain.complete(e, j))), i)
+        what = "changes the values of its input" if guilty != i or users else "gives another output than a new instance"
+        return Blame("use", guilty, f"{after.where}{e.name(guilty)}, {what}", evidence)
+
+    def _is_by_sharing(self, i: int) -> bool:
+        """Whether all is well as soon as each node has an instance of its own."""
+        if not twins(self.e, i):
+            return False
+        try:
+            return next(differences(self.e, self.chain, passes(self.e, Observers([], apart=True))), None) is None
+        except Exception:  # then it is not
+            return False
+
+    def _of_visits(self, after: Pass, i: int, visits: Sequence[Visit]) -> Iterator[Blame]:
+        """A node is to be visited once, with its complete cotangent."""
+        e, wanted = self.e, self.chain.complete(self.e, i)
+        the_engine = f"{after.where}the engine"
+        if not visits:
+            if any(np.any(g != 0) for g in wanted):
+                yield Blame("engine", i, f"{the_engine} never visits {e.mention(i)}, and loses what comes from "
+                            f"{self._senders(i)}")  # fmt: skip
+            return
+        given = visits[0].given
+        wrong = "" if self._is_cotangent(i, given) else self._what_is_wrong(i, dict(enumerate(given)))
+        if len(visits) > 1:
+            first = f", first with a cotangent {wrong}" if wrong else ""
+            yield Blame("engine", i, f"{the_engine} visits {e.mention(i)} {len(visits)} times{first}")
+        if wrong:
+            evidence = _evidence(f"cotangent of node {i}", wanted[0], given[0])
+            yield Blame("engine", i, f"{the_engine} visits {e.mention(i)} with a cotangent {wrong}", evidence)
+        yield from self._of_shares(after.where, i, visits[0])
+
+    def _is_cotangent(self, i: int, given: Arrays) -> bool:
+        known = zip(given, self.chain.complete(self.e, i), self.bars[i], strict=True)
+        return all(is_close(g, wanted, bar.gradient) for g, wanted, bar in known)
+
+    def _of_shares(self, where: str, i: int, visit: Visit) -> Iterator[Blame]:
+        """The node got the right cotangent: does it add what it adds alone?"""
+        e, n = self.e, self.e.nodes[i]
+        assert isinstance(n, Apply)
+        alone = n.subject.vjp(e.operands(i), tuple(np.asarray(g) for g in visit.given))
+        for u in dict.fromkeys(n.inputs):
+            source = e.nodes[u.node]
+            if isinstance(source, Leaf) and not source.requires_grad:
+                continue  # nobody reads what an op leaves there
+            places = [p for p, v in enumerate(n.inputs) if v == u]
+            own = np.asarray(sum(np.asarray(alone[p], float) for p in places))
+            before, now = (np.asarray(some[places[0]], float) for some in (visit.held, visit.after))
+            size = float(np.abs(before).max(initial=0.0) + sum(np.abs(alone[p]).max(initial=0.0) for p in places))
+            bar = LOOSE * float(np.finfo(e.values[u.node][u.output].dtype).eps) * size
+            if not is_close(now, np.asarray(before + own), bar):
+                evidence = _evidence(f"what {e.name(i)}, adds to {e.name(u.node)}", before + own, now)
+                yield self._of_share(where, i, visit, u, is_close(now, own, bar), evidence)
+
+    def _of_share(
+        self, where: str, i: int, visit: Visit, u: Use, overwrites: bool, evidence: tuple[Evidence, ...]
+    ) -> Blame:
+        """One use of the node's op leaves something wrong on its input: does it do so out of the graph, too?"""
+        e, n = self.e, self.e.nodes[i]
+        places = [p for p, v in enumerate(n.inputs) if v == u]
+        to, several = e.mention(u.node), f"its inputs {' and '.join(map(str, places))}" if len(places) > 1 else ""
+        if is_replayed(e, i, visit, places[0]):
+            if overwrites and np.any(visit.held[places[0]]):
+                others = " and ".join(e.mention(j) for j, _ in e.consumers[u.node] if j != i)
+                others = others or ("it as an output" if u in e.outputs else "an earlier pass")
+                what = f"overwrites the gradient of {to}, which holds the share of {others}"
+            elif several:
+                what = f"with {to} as {several}, does not add all shares"
+            else:
+                what = f"does not add its share to what the gradient of {to} holds"
+        elif self._is_by_sharing(i):
+            what = f"keeps something of another use of the same instance, by {_nodes(twins(e, i))}"
+        elif is_unsteady(e, i, self.chain.complete(e, i)):
+            what = "gives another gradient when it is used again"
+        else:
+            edge = f"{e.mention(i)} -> {to}" + (f", which is {several}" if several else "")
+            return Blame("engine", i, f"{where}the engine does not add what goes along the edge {edge}", evidence)
+        return Blame("use", i, f"{where}{e.name(i)}, {what}", evidence)
+
+    def _of_kept(self, after: Pass, i: int) -> Iterator[Blame]:
+        """A node is to have its gradient in the end, or none."""
+        e, n = self.e, self.e.nodes[i]
+        times = after.times(n)
+        for k, y in enumerate(after.run.variables[i]):
+            wanted, actual = wanted_gradient(e, self.chain, i, k, times), y.grad
+            if is_close(actual, wanted, times * self.bars[i][k].gradient):
+                continue
+            if not requires_grad(n):
+                text = f"the engine leaves a gradient on {e.mention(i)}, which requires none"
+            elif np.shape(actual) != wanted.shape or np.asarray(actual).dtype != wanted.dtype:
+                is_what = f"is of shape {np.shape(actual)} and dtype {np.asarray(actual).dtype}"
+                text = f"the gradient of {e.mention(i)} {is_what}"
+            else:
+                wrong = self._what_is_wrong(i, {k: actual}, times)
+                text = f"the engine gives {e.mention(i)} a gradient {wrong}"
+            yield Blame("engine", i, after.where + text, _evidence(f"gradient of node {i}", wanted, actual))
+
+    def _what_is_wrong(self, i: int, actual: Mapping[int, Any], times: int = 1) -> str:
+        """Name the edge whose share is missing, or there twice."""
+        complete = self.chain.complete(self.e, i)
+        shares = [(j, p, self.chain.shares[j][p]) for j, p in self.e.consumers[i] if self.chain.shares[j]]
+        for word, sign in (("that lacks what", -1.0), ("with twice what", 1.0)):
+            for j, p, share in shares:
+                k = self.e.nodes[j].inputs[p].output
+                if k not in actual:
+                    continue
+                other = times * complete[k] + sign * np.asarray(share)
+                bar = 1e-9 * float(np.abs(share).max(initial=0.0))
+                if np.any(share) and is_close(np.asarray(actual[k], other.dtype), other, bar):
+                    position = f" (its input {p})" if len(self.e.nodes[j].inputs) > 1 else ""
+                    return f"{word} {self.e.mention(j)}{position} sends to it"
+        for count in (times - 1, times + 1):
+            if count and all(is_close(np.asarray(a), count * complete[k], 1e-9) for k, a in actual.items()):
+                return f"as after {count} passes instead of {times}"
+        return f"other than the sum of what comes from {self._senders(i)}"
+
+    def _senders(self, i: int) -> str:
+        return _nodes(sorted({j for j, _ in self.e.consumers[i]})) or "the output"
+
+
+def _nodes(numbers: Sequence[int]) -> str:
+    return ("node " if len(numbers) == 1 else "nodes ") + " and ".join(map(str, numbers)) if numbers else ""
+
+
+def _evidence(what: str, expected: Any, actual: Any) -> tuple[Evidence, ...]:
+    if np.shape(expected) != np.shape(actual):
+        return (Evidence(what, np.asarray(expected), np.asarray(actual), np.zeros(()), np.ones((), bool)),)
+    return (mismatch(what, expected, actual, 1e-9 * float(np.abs(expected).max(initial=0.0))),)
+
+
+def _unexplained(e: Expression, found: Difference) -> Blame:
+    """The engine is wrong, and right as soon as it is looked at."""
+    text = f"{found.after.where}the engine gives {e.mention(found.node)} another gradient than the chain rule"
+    evidence = _evidence(f"gradient of node {found.node}", found.expected, found.actual)
+    return Blame("engine", found.node, text, evidence)
+
+
+def _of_disturber(e: Expression, chain: Chain) -> Blame | None:
+    """Before the engine is accused: an op that does not always do the same."""
+    reached = [chain.complete(e, i) if chain.is_reached(i) else None for i in range(len(e.nodes))]
+    found = disturber(e, reached)
+    return None if found is None else Blame("use", found[0], f"{e.name(found[0])}, {found[1]}")
+
+
+def _of_raised(e: Expression, error: Exception) -> Blame:
+    """Find the node in which an exception came up: it did not when the node was alone."""
+    trace, frames = error.__traceback__, []
+    while trace is not None:
+        frames.append(trace.tb_frame.f_locals.get("self"))
+        trace = trace.tb_next
+    for i, n in enumerate(e.nodes):
+        if isinstance(n, Apply) and any(type(f) is n.subject.kind for f in frames):
+            text = f"{e.name(i)}, raises in a graph and not alone: {type(error).__name__}: {error}"
+            return Blame("use", i, text, exception=error)
+    return Blame("engine", len(e.nodes) - 1, f"the engine raises {type(error).__name__}: {error}", exception=error)
