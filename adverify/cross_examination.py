@@ -20,8 +20,11 @@ ROUNDED = 2e-5
 COARSE = 1e-3
 """A relative error bar above it decides nothing, though a disagreement beyond the bar is still one."""
 
-SLIGHTEST, ROUGHEST = 1e-6, 1e-3
-"""Relative to outputs: less than any bend or pole, if it is to be seen, and more than any forward's noise."""
+ROUGHEST = 1e-3
+"""Relative to outputs, more than the noise of any forward, and less than the jumps of a sawtooth."""
+
+SURELY = 1000
+"""How many error bars one-sided slopes are apart at a kink, however slight."""
 
 COARSEST, MOST_LOST = 0.02, 3e4
 """The same for a forward that rounds to few digits: what a slope may lose of them, and the most that still decides."""
@@ -183,9 +186,16 @@ class View(Ray):
         telling = abs(best.value - self.actual)
         seen = [best, *(p for p in self.centre + self.right + self.left if p.error < telling)]
         low, high = min(p.value for p in seen), max(p.value for p in seen)
-        if len(self.centre) == 1 and abs(high - low) <= COARSE * max(abs(high), abs(low)):
+        if len(self.centre) == 1 and abs(high - low) <= COARSE * max(abs(high), abs(low)) and not self._parts():
             low = high = best.value
         return self._accuse(low, high, best.error, [best], "")
+
+    def _parts(self) -> bool:
+        """Whether the two sides differ by little, but surely: a slight kink."""
+        right, left = self._nearest(self.right), self._nearest(self.left)
+        if right is None or left is None:
+            return False
+        return abs(right.value - left.value) > SURELY * (right.error + left.error)
 
     def _at_kink(self, right: Plateau, left: Plateau) -> Finding:
         low, high = sorted((right.value, left.value))
@@ -250,9 +260,7 @@ class View(Ray):
         reaches = (4, *(reach for reach in (32, 256, 2048, 16384) if reach <= 256 or reach * step <= 1))
         near, *far = (oracle.roughness(self.values_along(reach * step * oracle.GRID)) for reach in reaches)
         size = max(self.q.scale, float(np.abs(self.q.at_x).max())) * float(np.abs(self.q.g).max())
-        noise = float(near.max())
-        if noise > SLIGHTEST * size:
-            noise = min(noise, max(float(np.median(r)) for r in far))
+        noise = min(float(near.max()), max(float(np.median(r)) for r in far))
         if noise > ROUGHEST * size:
             return 0.0  # jumps or poles all over: no iteration leaves so much, and the plateau is between them
         together = float(np.sqrt(np.count_nonzero(self.direction)))  # slopes between jumps add up, jumps average out

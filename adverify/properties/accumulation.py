@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 
 from adverify.case import Case
@@ -75,20 +73,32 @@ class Accumulation(Property):
                     if other != name and np.may_share_memory(gradient, array) and _changes_with(gradient, array):
                         return violated(f"backward leaves one array as {name} and as {other}: what is added to one "
                                         "changes the other")  # fmt: skip
-        return self._keeps_none(case, op, left)
+        return self._keeps_none(case)
 
-    def _keeps_none(self, case: Case, op: Function, left: Sequence[np.ndarray]) -> Verdict:
-        """Add to what one use left, and use the op once more."""
-        for gradient in left:
-            gradient += 1.0
-        inputs = [variable(np.array(a)) for a in case.arrays]
-        case.subject.apply(op, inputs)
-        again = [np.array(a) for a in case.subject.pull_back(op, inputs, [np.array(g) for g in case.cotangents])]
-        for gradient in left:
-            gradient -= 1.0
-        evidence = differing(grads(case), case.vjp, again, case.sizes)
+    def _keeps_none(self, case: Case) -> Verdict:
+        """Use the op twice, and the same once more with something added in between to what the first use left."""
+        expected, actual = self._second_use(case, 0.0), self._second_use(case, 1.0)
+        evidence = differing(grads(case), expected, actual, case.sizes)
         return violated("backward leaves an array as .grad that it keeps: what is added to it changes the next use",
                         *evidence) if evidence else HOLDS  # fmt: skip
+
+    @staticmethod
+    def _second_use(case: Case, added: float) -> list[np.ndarray]:
+        op = case.subject.make()
+        first = _used(op, case)
+        for gradient in first:
+            gradient += added
+        second = [np.array(a) for a in _used(op, case)]
+        for gradient in first:
+            gradient -= added
+        return second
+
+
+def _used(op: Function, case: Case) -> list[np.ndarray]:
+    """Call forward and backward; give what they leave on the inputs."""
+    inputs = [variable(np.array(a)) for a in case.arrays]
+    case.subject.apply(op, inputs)
+    return [np.asarray(a) for a in case.subject.pull_back(op, inputs, [np.array(g) for g in case.cotangents])]
 
 
 def _changes_with(gradient: np.ndarray, other: np.ndarray) -> bool:
