@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from adverify.diagnosis.base import GRADIENT, Mistake, faults_of, kinds, mistakes_of
-from adverify.diagnosis.gathering import Stopwatch, gather, ranks_of
+from adverify.diagnosis.gathering import FEW_AXES, Stopwatch, gather, ranks_of
 from adverify.diagnosis.witness import Witness
 from adverify.isolation import OutOfTime
 from adverify.report import Diagnosis, Failure
@@ -138,8 +138,10 @@ def _groups(witnesses: Sequence[Witness]) -> Iterator[tuple[str, list[Witness]]]
             f", for inputs of {how_many}{given}",
             [w for w, s in zip(witnesses, several, strict=True) if s is several[0]],
         )
-    met = list(dict.fromkeys(map(_ranks, witnesses)))
-    for ranks in met[:1] if witnesses[0].near else met:
+    own = _ranks(witnesses[0])
+    for ranks in dict.fromkeys(map(_ranks, witnesses)):
+        if ranks != own and sum(ranks) > FEW_AXES:
+            continue  # of many axes there are too few shapes to tell what holds for all
         alike = [w for w in witnesses if _ranks(w) == ranks]
         yield f", for {_in_words(alike)}{given}", alike
         larger = [w for w in alike if any(a.size > 1 for a in w.arrays)]

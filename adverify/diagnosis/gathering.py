@@ -118,9 +118,10 @@ def _of_other_values(case: Case) -> Iterator[Arrays]:
     for shapes in [own, *single]:
         yield from _spread(shapes, case.sampling, rng)
     for rank in order:
-        alike = tuple((ALIKE if sum(rank) <= FEW_AXES else 2,) * n for n in rank)
+        lengths = (ALIKE, ALIKE - 1) if sum(rank) <= FEW_AXES else (ALIKE - 1,)
+        alike = [tuple((length,) * n for n in rank) for length in lengths]
         first, *others = _telling(groups[rank])[: SHAPES if rank == ranks_of(own) else OTHER_SHAPES]
-        for shapes in [first, alike, *others]:
+        for shapes in [first, *alike, *others]:
             yield from (ordinary(shapes, case.sampling, rng) for _ in range(SEEDS))
 
 

@@ -108,8 +108,8 @@ class Witness:
         expected, actual = self.expected[i], self.actual[i]
         known = np.isfinite(expected)
         bar = self.bar[i] * np.abs(factor) + RELATIVE * np.abs(actual)
-        fits = (np.abs(actual - expected * factor) <= bar) & np.isfinite(factor)
-        fits |= ~(np.isfinite(actual) | np.isfinite(factor))
+        vanishes = ~np.isfinite(actual) | (np.abs(expected) <= self.bar[i])
+        fits = np.where(np.isfinite(factor), np.abs(actual - expected * factor) <= bar, vanishes)
         return bool(fits[known].all())
 
     def wrong(self, i: int) -> np.ndarray:
