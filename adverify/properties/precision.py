@@ -84,19 +84,19 @@ def overflow_in_single(case: Case) -> Verdict:
     largest_input = largest(case.arrays)
     if not largest_input or any(d.structure for d in case.sampling.domains) or case.sampling.given:
         return HOLDS
-    single = tuple((a * (FAR / largest_input)).astype(np.float32) for a in case.arrays)
-    far = case.at(tuple(a.astype(np.float64) for a in single))
-    if not all(d.holds(a).all() for d, a in zip(case.sampling.domains, far.arrays, strict=True)):
+    usual, far = (tuple((a * (size / largest_input)).astype(np.float32) for a in case.arrays) for size in (1.0, FAR))
+    double = tuple(a.astype(np.float64) for a in far)
+    if not all(d.holds(a).all() for d, a in zip(case.sampling.domains, double, strict=True)):
         return HOLDS
     try:
-        outputs = case.subject.forward(single)
-        expected = case.subject.vjp(far.arrays, far.cotangents)
-        actual = case.subject.vjp(single, [g.astype(y.dtype) for g, y in zip(far.cotangents, outputs, strict=True)])
-        beyond = case.subject.vjp(tuple(10 * a for a in far.arrays), far.cotangents)
+        expected, actual = _gradients(case, double), _gradients(case, far)
+        # What is not finite at usual inputs either does not overflow; and what doubles do not hold, a little farther
+        # on, the oracle sees.
+        others = (*_gradients(case, usual), *_gradients(case, tuple(10 * a for a in double)))
     except (Rejected, BackwardRaised):
         return HOLDS
-    if not all(np.isfinite(v).all() for v in beyond):
-        return HOLDS  # doubles do not hold it either, a little farther on, and that the oracle sees
+    if not all(np.isfinite(v).all() for v in others):
+        return HOLDS
     for name, e, a in zip(grads(case), expected, actual, strict=True):
         held = np.isfinite(e) & (np.abs(e) < 1e30)
         wrong = held & ~np.isfinite(a) if np.shape(a) == np.shape(e) else np.zeros((), bool)
@@ -106,6 +106,13 @@ def overflow_in_single(case: Case) -> Verdict:
             return violated(f"for float32 inputs of {FAR:g}, {name} is not finite, and for the same as float64 it is",
                             found)  # fmt: skip
     return HOLDS
+
+
+def _gradients(case: Case, arrays: Arrays) -> tuple[np.ndarray, ...]:
+    """Give the gradients at other inputs, for the case's cotangents in the dtypes of the outputs there."""
+    outputs = case.subject.forward(arrays)
+    cotangents = [g.astype(y.dtype) for g, y in zip(case.cotangents, outputs, strict=True)]
+    return tuple(np.asarray(v) for v in case.subject.vjp(arrays, cotangents))
 
 
 def _lost_in_single(case: Case) -> tuple[float, Evidence] | None:
