@@ -187,7 +187,7 @@ class Nondeterministic(Fault):
 def _draws(case: Case) -> bool:
     """Whether the same state of NumPy's global generator gives the same result each time, and another one another."""
     results: dict[int, Arrays] = {}
-    for seed in (0, 1, 0, 1, 0, 2, 0):
+    for seed in (0, 0, 1, 0, 1, 1, 0):
         np.random.seed(seed)  # noqa: NPY002  # what the op may draw from
         result = case.subject.forward(case.arrays) + case.subject.vjp(case.arrays, case.cotangents)
         first = results.setdefault(seed, result)

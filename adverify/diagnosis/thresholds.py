@@ -60,9 +60,8 @@ class Threshold(Mistake):
         for j in sorted(range(len(case.arrays)), key=lambda j: j != i):
             part = _part(scanned, i, j)
             if part is not None:
-                how = "" if part.fades else inside(scanned, i, [part.holds(w.arrays[j]) for w in scanned])
-                if how is not None:
-                    return f"is wrong only where {part.named(case.names[j])}{how}"
+                how = None if part.fades else inside(scanned, i, [part.holds(w.arrays[j]) for w in scanned])
+                return f"is wrong only where {part.named(case.names[j])}{how or ''}"
         return ""
 
 

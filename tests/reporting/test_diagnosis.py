@@ -336,6 +336,18 @@ def test_a_cotangent_that_is_rounded_to_nothing_is_not_an_input_left_out():
     assert "left-out" not in [d.kind for d in asked_at(Whole, [[1.0, 1.0]]).diagnoses]
 
 
+@pytest.mark.parametrize("period", [2, 3])
+def test_a_counter_is_not_taken_for_a_random_state(period):
+    class Counts(Op):
+        calls = 0
+
+        def slope(self, x):
+            type(self).calls += 1
+            return (1 + self.calls % period) * np.cos(x)
+
+    assert not re.search("random", asked_at(Counts, [[0.5, 1.5]], property="determinism").diagnoses[0].text)
+
+
 def test_zeros_that_make_a_matrix_singular_are_not_a_tie():
     class Determinant(Function):
         def forward(self, x):
