@@ -1,4 +1,4 @@
-"""``python -m benchmarks.engine``: the engine beside NumPy by hand, PyTorch, autograd and MyGrad.
+"""``python -m benchmarks.engine``: the engine beside NumPy by hand, PyTorch, jax (compiled), autograd and MyGrad.
 
 All contenders compute the same loss and gradients (checked before anything is timed) in one process, on one thread,
 taking turns; the least time of each is kept, for what another process takes away only ever adds. Peers that are not
@@ -114,7 +114,25 @@ def network_steps(batch: int) -> dict[str, Step]:
 
         return step
 
-    return steps | with_peers({"torch": torch_step, "autograd": autograd_step, "mygrad": mygrad_step})
+    def jax_step(jax: Any) -> Step:
+        jax.config.update("jax_enable_x64", True)
+        jnp, rows = jax.numpy, np.arange(batch)
+
+        def loss(parameters: list[Any], x: Any) -> Any:
+            w1, b1, w2, b2 = parameters
+            z = jnp.maximum(x @ w1 + b1, 0) @ w2 + b2
+            return jnp.mean(jax.nn.logsumexp(z, axis=1) - z[rows, labels])
+
+        both, leaves, x = jax.jit(jax.value_and_grad(loss)), [jnp.asarray(p) for p in parameters], jnp.asarray(images)
+
+        def step() -> list[Any]:
+            value, gradients = both(leaves, x)
+            return [np.asarray(value), *map(np.asarray, gradients)]
+
+        return step
+
+    makers = {"torch": torch_step, "autograd": autograd_step, "mygrad": mygrad_step, "jax": jax_step}
+    return steps | with_peers(makers)
 
 
 class _Times(Function):
@@ -306,7 +324,8 @@ def print_memory(batch: int) -> None:
     """Print the peak memory of a training step, of those contenders whose memory Python sees."""
     print(f"\nPeak memory of a step of the network, batch {batch}")
     steps = network_steps(batch)
-    steps.pop("torch", None)  # it allocates out of tracemalloc's sight
+    for name in ("torch", "jax"):  # they allocate out of tracemalloc's sight
+        steps.pop(name, None)
     by_hand = peak(steps["NumPy by hand"])
     for name, step in steps.items():
         print(f"  {peak(step) / 2**20:8.2f} MiB   {peak(step) / by_hand:5.2f} x   {name}")

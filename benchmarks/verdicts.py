@@ -2,8 +2,8 @@
 
 A case is one input and one cotangent, with the gradient of every element judged and given an error bar. Peers ask
 less or more of an input: ``torch.autograd.gradcheck`` compares a whole Jacobian in slow mode and one number in fast
-mode, ``autograd.test_util.check_grads`` one direction; neither gives an error bar. All take turns in one process on
-one thread; the least time of each is kept. Peers that are not installed are left out: ``pip install --group bench``.
+mode, the ``check_grads`` of autograd and of jax one direction; none gives an error bar. All take turns in one process
+on one thread; the least time of each is kept. Peers that are not installed are left out: ``pip install --group bench``.
 """
 
 from __future__ import annotations
@@ -108,6 +108,12 @@ def peers_of(q: Question) -> Iterator[tuple[str, Run]]:
     if installed("autograd"):
         check_grads = import_module("autograd.test_util").check_grads
         yield "autograd check_grads", lambda: check_grads(q.numpy, modes=["rev"], order=1)(*arrays)
+    if jax := installed("jax"):
+        jax.config.update("jax_enable_x64", True)
+        jnp, jax_checks = import_module("jax.numpy"), import_module("jax.test_util").check_grads
+        g = {"mul": jnp.multiply, "matmul": jnp.matmul, "layer_norm": _layer_norm}[q.torch]
+        inputs = tuple(jnp.asarray(a) for a in arrays)
+        yield "jax check_grads", lambda: jax_checks(g, inputs, order=1, modes=["rev"])
     if numdifftools := installed("numdifftools"):
         x, ends = np.concatenate([a.ravel() for a in arrays]), np.cumsum([a.size for a in arrays])
 
