@@ -17,7 +17,7 @@ from adverify.verdict import Status
 MOST_WAYS, MOST_NUMBERS = 512, 1_000_000
 """In which a point is left: if it can be twice as many as elements, so that each is once in the middle of its ties."""
 
-RELATIVE_FLOOR = 4e-7
+RELATIVE_FLOOR = 2e-7
 """Below it nobody is accused: backward may be less exact than forward for honest reasons."""
 
 

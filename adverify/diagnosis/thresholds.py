@@ -74,11 +74,12 @@ def _scan(witness: Witness) -> list[Witness]:
     rng = np.random.default_rng(case.seed)
     columns = []
     for domain, array in zip(case.sampling.domains, case.arrays, strict=True):
-        values = table(domain, Regime.ORDINARY)
+        values = np.sort(table(domain, Regime.ORDINARY))
+        evenly = values[np.linspace(0, len(values) - 1, SCANNED).astype(int)]  # with both ends
         around = np.concatenate([v * np.linspace(0.5, 1.6, 12) for v in np.resize(np.unique(array), 2)])
         around = np.concatenate([around, -around])
         around = np.where(domain.holds(around), around, np.resize(values, around.size))
-        columns.append(rng.permutation(np.concatenate([np.sort(values[:: len(values) // SCANNED]), around])))
+        columns.append(rng.permutation(np.concatenate([evenly, around])))
     largest = max(pool, key=lambda shapes: int(np.prod(shapes[0])))
     n = int(np.prod(largest[0]))
     found = (

@@ -114,7 +114,7 @@ def test_no_character_is_there_that_a_page_cannot_hold(source):
 @pytest.mark.parametrize(
     ("name", "words"),
     [
-        ("wrong_number", ["y.grad[0, 0] is 2 and should be 1", "[0, 0] 1 ±8e-07 2",
+        ("wrong_number", ["y.grad[0, 0] is 2 and should be 1", "[0, 0] 1 ±4e-07 2",
                           "Along the worst direction: y[0, 0]", "Jacobian of output by y", "op = TensorDotProduct()",
                           "defined at tests/failures.py:"]),
         ("wrong_at_a_kink", ["between -1 and 1", "and is 5"]),
