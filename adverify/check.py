@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import itertools
-import math
 import time
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -15,6 +13,7 @@ import numpy as np
 from hypothesis import strategies as st
 
 from adverify.case import Case
+from adverify.choices import choices
 from adverify.diagnosis import diagnose
 from adverify.domains import Domain
 from adverify.exemptions import hints
@@ -37,11 +36,6 @@ from adverify.subject import (
     takes_any_number,
 )
 from adverify.verdict import Status, Verdict
-
-MAX_ARGUMENTS = 20
-"""Combinations of constructor arguments that are tried."""
-CANDIDATES = 500
-"""Combinations among which these are looked for."""
 
 
 def check_function(
@@ -144,7 +138,7 @@ def verify(
             report.obstacle = str(error)
             failed = Undecided
         except OutOfTime:
-            report.obstacle = f"a call took longer than {time_limit:g} seconds; time_limit=... allows more"
+            report.obstacle = _too_slow(time_limit)
             failed = Undecided
         else:
             is_silent = report.failures or "gradient" not in {p.name for p in asked}
@@ -226,7 +220,7 @@ def check_case(
             report.obstacle = str(error)
             failed: type[VerificationError] = InvalidFunction
         except OutOfTime:
-            report.obstacle = f"a call took longer than {time_limit:g} seconds; time_limit=... allows more"
+            report.obstacle = _too_slow(time_limit)
             failed = Undecided
         else:
             failed = VerificationError if verdict.status is Status.VIOLATED else Undecided
@@ -258,7 +252,7 @@ def survey(op: Any, *, time_limit: float = 5.0) -> Report:
         except (MalformedOp, NothingFits) as error:
             report.obstacle = str(error)
         except OutOfTime:
-            report.obstacle = f"a call took longer than {time_limit:g} seconds; time_limit=... allows more"
+            report.obstacle = _too_slow(time_limit)
     return report
 
 
@@ -296,6 +290,10 @@ def _note(report: Report, asked: Property, case: Case, verdict: Verdict) -> None
         report.obstacle = f"{asked.name} could not be decided at this input: {verdict.reason}"
     else:
         report.cases, report.resolution = 1, verdict.resolution
+
+
+def _too_slow(time_limit: float) -> str:
+    return f"a call took longer than {time_limit:g} seconds; time_limit=... allows more"
 
 
 def report_on(op: Any) -> Report:
@@ -353,68 +351,6 @@ def _subjects(
             f"{asked_by or 'check_function'}({report.name}, signature=..., domain=...) or inputs=[...]{elsewhere}"
         )
     return found
-
-
-def choices(op: Any, arguments: Mapping[str, Any] | None = None) -> list[dict[str, Any]]:
-    """Give the constructor arguments to try: all, or as many as it takes to bring any two values together.
-
-    Parameters
-    ----------
-    op : type or Function
-    arguments : mapping of str to sequence or strategy, optional
-        Default: the class's `arguments`.
-    """
-    if not isinstance(op, type) or (arguments is None and not getattr(op, "arguments", None)):
-        return [{}]
-    given = getattr(op, "arguments", {}) if arguments is None else arguments
-    options = [_values(v) for v in given.values()]
-    return [
-        {name: values[i] for name, values, i in zip(given, options, places, strict=True)}
-        for places in _pairwise([len(values) for values in options])
-    ]
-
-
-def _pairwise(lengths: Sequence[int]) -> list[tuple[int, ...]]:
-    """Choose from a product so that any two places of different factors meet, the first combination first.
-
-    Most faults need one value or two together (Kuhn, Wallace and Gallo, Software fault interactions and implications
-    for software testing, 2004).
-
-    Examples
-    --------
-    >>> _pairwise([2, 2])
-    [(0, 0), (0, 1), (1, 0), (1, 1)]
-    """
-    if math.prod(lengths) <= MAX_ARGUMENTS:
-        return list(itertools.product(*map(range, lengths)))
-    rng = np.random.default_rng(0)
-    candidates = [tuple(0 for _ in lengths), *(tuple(rng.integers(lengths).tolist()) for _ in range(CANDIDATES))]
-    if math.prod(lengths) <= CANDIDATES:
-        candidates = list(itertools.product(*map(range, lengths)))
-    meetings = {c: {*enumerate(c), *itertools.combinations(enumerate(c), 2)} for c in dict.fromkeys(candidates)}
-    chosen = [candidates[0]]
-    met = set(meetings.pop(candidates[0]))
-    while len(chosen) < MAX_ARGUMENTS and meetings:
-        best = max(meetings, key=lambda c: len(meetings[c] - met))
-        if not meetings[best] - met:
-            break
-        chosen.append(best)
-        met |= meetings.pop(best)
-    return chosen
-
-
-def _values(given: Any) -> list[Any]:
-    if isinstance(given, st.SearchStrategy):
-        drawn: list[Any] = []
-
-        @hypothesis.settings(max_examples=MAX_ARGUMENTS, derandomize=True, database=None, deadline=None)
-        @hypothesis.given(given)
-        def collect(value: Any) -> None:
-            drawn.append(value)
-
-        collect()
-        return drawn
-    return list(given) if isinstance(given, Sequence) and not isinstance(given, str) else [given]
 
 
 def _arities(subject: Subject, signature: Signature | None, inputs: Any) -> tuple[int, ...]:

@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 
 from adverify import schema
-from adverify.check import choices
+from adverify.choices import choices
 from adverify.record import Unreadable, array_of, as_written
 
 

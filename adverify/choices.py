@@ -1,0 +1,79 @@
+"""The constructor arguments with which an op is tried."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import hypothesis
+import numpy as np
+from hypothesis import strategies as st
+
+MAX_ARGUMENTS = 20
+"""Combinations of constructor arguments that are tried."""
+CANDIDATES = 500
+"""Combinations among which these are looked for."""
+
+
+def choices(op: Any, arguments: Mapping[str, Any] | None = None) -> list[dict[str, Any]]:
+    """Give the constructor arguments to try: all, or as many as it takes to bring any two values together.
+
+    Parameters
+    ----------
+    op : type or Function
+    arguments : mapping of str to sequence or strategy, optional
+        Default: the class's `arguments`.
+    """
+    if not isinstance(op, type) or (arguments is None and not getattr(op, "arguments", None)):
+        return [{}]
+    given = getattr(op, "arguments", {}) if arguments is None else arguments
+    options = [_values(v) for v in given.values()]
+    return [
+        {name: values[i] for name, values, i in zip(given, options, places, strict=True)}
+        for places in _pairwise([len(values) for values in options])
+    ]
+
+
+def _pairwise(lengths: Sequence[int]) -> list[tuple[int, ...]]:
+    """Choose from a product so that any two places of different factors meet, the first combination first.
+
+    Most faults need one value or two together (Kuhn, Wallace and Gallo, Software fault interactions and implications
+    for software testing, 2004).
+
+    Examples
+    --------
+    >>> _pairwise([2, 2])
+    [(0, 0), (0, 1), (1, 0), (1, 1)]
+    """
+    if math.prod(lengths) <= MAX_ARGUMENTS:
+        return list(itertools.product(*map(range, lengths)))
+    rng = np.random.default_rng(0)
+    candidates = [tuple(0 for _ in lengths), *(tuple(rng.integers(lengths).tolist()) for _ in range(CANDIDATES))]
+    if math.prod(lengths) <= CANDIDATES:
+        candidates = list(itertools.product(*map(range, lengths)))
+    meetings = {c: {*enumerate(c), *itertools.combinations(enumerate(c), 2)} for c in dict.fromkeys(candidates)}
+    chosen = [candidates[0]]
+    met = set(meetings.pop(candidates[0]))
+    while len(chosen) < MAX_ARGUMENTS and meetings:
+        best = max(meetings, key=lambda c: len(meetings[c] - met))
+        if not meetings[best] - met:
+            break
+        chosen.append(best)
+        met |= meetings.pop(best)
+    return chosen
+
+
+def _values(given: Any) -> list[Any]:
+    if isinstance(given, st.SearchStrategy):
+        drawn: list[Any] = []
+
+        @hypothesis.settings(max_examples=MAX_ARGUMENTS, derandomize=True, database=None, deadline=None)
+        @hypothesis.given(given)
+        def collect(value: Any) -> None:
+            drawn.append(value)
+
+        collect()
+        return drawn
+    return list(given) if isinstance(given, Sequence) and not isinstance(given, str) else [given]
