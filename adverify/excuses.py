@@ -35,6 +35,9 @@ UNEVEN = np.array([1.0, 0.7310585786300049, -0.4196104, 1e-6])
 STRUCTURE = 0.05
 """The length below which forward is taken to have no structure that a derivative at longer steps would miss."""
 
+WITHIN = 17
+"""Points at which a change is looked at to tell a jump from a slope."""
+
 MOST_NUMBERS = 20_000_000
 """That are looked at for one excuse."""
 
@@ -87,7 +90,7 @@ class Ray:
             or self._squares_span_magnitudes()
             or self._unresolved(finest)
             or self._is_longer_than_the_element(finest)
-            or self._is_flat_somewhere(low, high)
+            or self._is_flat_somewhere(low, high, finest)
             or self._is_on_small_stairs(low, high)
             or self._is_ill_conditioned()
             or self._is_uneven(low, high)
@@ -127,8 +130,17 @@ class Ray:
         if low != 0 or high != 0 or not moved.any():
             return ""
         reach = HALF_PRECISION / float(np.abs(self.direction[moved] / self.q.x[moved]).max())
-        jumps = np.count_nonzero(np.diff(self.values_along(reach * oracle.GRID)))
-        return "forward has stairs too small to tell from rounding" if jumps else ""
+        return "forward has stairs too small to tell from rounding" if self._climbs_stairs(reach) else ""
+
+    def _climbs_stairs(self, reach: float) -> bool:
+        """Whether forward changes within a reach, and in jumps: a slope that begins there is none."""
+        t = reach * oracle.GRID
+        changes = np.flatnonzero(np.diff(self.values_along(t)))
+        if not changes.size:
+            return False
+        between = np.linspace(t[changes], t[changes + 1], WITHIN, axis=1)
+        moving = np.diff(self.values_along(between.ravel()).reshape(between.shape), axis=1) != 0
+        return bool(np.median(moving.mean(axis=1)) < 0.5)
 
     def _is_longer_than_the_element(self, finest: int) -> str:
         """Say that the steps that settle are longer than an element, so that the slope may be that at zero."""
@@ -136,18 +148,18 @@ class Ray:
         step = np.abs(self.direction[moved]) * 2.0**-finest
         return "all steps that settle are longer than the element" if (np.abs(self.q.x[moved]) < step).any() else ""
 
-    def _is_flat_somewhere(self, low: float, high: float) -> str:
-        """Say that backward's zero fits a stair, though by the slope seen forward should move along it.
+    def _is_flat_somewhere(self, low: float, high: float, finest: int) -> str:
+        """Say that backward's zero fits a stair, though by the slope seen, down to a rung, forward should move along it.
 
         Stairs may be so fine that only steps in proportion to a tiny element are short enough to see them.
         """
         if self.actual != 0:
             return ""
         slope = max(abs(low), abs(high))
-        flat = _rests(self.phi, slope, 100 * self.rounding)
+        flat = _rests(self.phi, slope, 100 * self.rounding, finest)
         if not flat and self._own_scale:
             samples = self._at_own_scale
-            flat = _rests(samples.phi[0], self._own_scale * slope, 400 * samples.rounding[0])
+            flat = _rests(samples.phi[0], self._own_scale * slope, 400 * samples.rounding[0], 0)
         return "forward has stairs, and the point is on one" if flat else ""
 
     def _is_ill_conditioned(self) -> str:
@@ -298,14 +310,15 @@ class Ray:
         return phi
 
 
-def _rests(phi: np.ndarray, slope: float, telling: np.ndarray) -> bool:
+def _rests(phi: np.ndarray, slope: float, telling: np.ndarray, finest: int) -> bool:
     """Whether phi, on a side, stays the same over rungs between which the slope would change it by a telling amount.
 
-    It need not be 0 there: where the point is at the very edge of a stair, a side is a step away.
+    It need not be 0 there: where the point is at the very edge of a stair, a side is a step away. But it has to be at
+    steps finer than those that show the slope: what is flat farther off is another branch.
     """
     expected = slope * 2.0 ** -np.arange(1, phi.shape[1])
     rests = (np.diff(phi, axis=1) == 0) & (expected > telling[1:])
-    return bool((rests.sum(axis=1) >= 4).any())
+    return bool((rests[:, finest:].sum(axis=1) >= 4).any())
 
 
 def _extremes(size: np.ndarray, among: np.ndarray) -> np.ndarray:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
@@ -17,6 +18,9 @@ from adverify.subject import Arrays, Rejected, Subject
 
 SCALES = (1e200, 1e3, 1e-200, 1e-8, 1e160, 1e100, 1e-160, 1e-3, 1e180, 1e8, 1e-180, 1e-30)
 """Magnitudes of a whole input: of any four in a row, the square of one overflows, and that of another underflows."""
+
+ALIKE = 1
+"""In place of a number of different values: all elements of an input are to be equal, whatever they are."""
 
 
 @st.composite
@@ -112,13 +116,12 @@ def _drawn(
     seed = draw(st.integers(0, 255))
     sizes = [sum(int(np.prod(s)) for s in shapes) * width(regime) for _, _, shapes in structures]
     ends = np.cumsum([0, *sizes])
-    moduli = [256, 2, 3, 5, 16] if regime is Regime.SPECIAL else [256]  # of fewer values, more are equal
-    turn = draw(st.integers(0, 14)) if len(moduli) > 1 or len(modes) > 1 else 0
+    moduli = [256, 2, 3, ALIKE, 5, 16] if regime is Regime.SPECIAL else [256]  # of fewer values, more are equal
+    turn = draw(st.integers(0, 17)) if len(moduli) > 1 or len(modes) > 1 else 0
     raw = draw(st.binary(min_size=int(ends[-1]), max_size=int(ends[-1])))
     made = []
     for i, (subject, sampling, shapes) in enumerate(structures):
-        modulus = moduli[(turn + i) % len(moduli)]
-        own = bytes(b % modulus for b in raw[ends[i] : ends[i + 1]]) if modulus != 256 else raw[ends[i] : ends[i + 1]]
+        own = _with_fewer(raw[ends[i] : ends[i + 1]], shapes, moduli[(turn + i) % len(moduli)])
         values = _decode_all(own, shapes, sampling, regime)
         size = SCALES[(seed + i // len(modes)) % len(SCALES)]
         values = _tempered(values, sampling, modes[(turn + i) % len(modes)], size, seed + 5 * i)
@@ -127,6 +130,14 @@ def _drawn(
         if case is not None:
             made.append(case)
     return made
+
+
+def _with_fewer(raw: bytes, shapes: Shapes, modulus: int) -> bytes:
+    """Leave so many different values, or one for all elements of an input."""
+    if modulus == ALIKE:
+        starts = np.cumsum([0, *(int(np.prod(s)) for s in shapes)])
+        return b"".join(raw[a : a + 1] * (b - a) for a, b in itertools.pairwise(starts.tolist()))
+    return raw if modulus == 256 else bytes(b % modulus for b in raw)
 
 
 def _tempered(values: Arrays, sampling: Sampling, mode: str, size: float, seed: int) -> Arrays:
