@@ -76,7 +76,7 @@ class Ray:
     def excuse_for_no_number(self, low: float, high: float) -> str:
         """Say why a claim of NaN or infinity proves nothing, `low` and `high` being the slopes seen; or nothing."""
         return (
-            self._spans_magnitudes(ABSORBED_WHOLLY)
+            (self._spans_magnitudes(ABSORBED_WHOLLY) if low == high == 0 else "")
             or self._overflows(low, high)
             or self._leaves_range()
             or self._may_be_steep()
@@ -149,7 +149,7 @@ class Ray:
         return "all steps that settle are longer than the element" if (np.abs(self.q.x[moved]) < step).any() else ""
 
     def _is_flat_somewhere(self, low: float, high: float, finest: int) -> str:
-        """Say that backward's zero fits a stair, though by the slope seen, down to a rung, forward should move along it.
+        """Say that backward's zero fits a stair, though by the slope seen, down to a rung, forward should move.
 
         Stairs may be so fine that only steps in proportion to a tiny element are short enough to see them.
         """

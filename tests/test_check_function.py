@@ -531,3 +531,91 @@ def test_a_point_at_the_edge_of_a_fine_stair_is_not_accused(seed):
     """Both outputs together rise by about 1 / y, save on steps shorter than the finer stair."""
     with contextlib.suppress(Undecided):
         assert not check_case(FloorDivide, [[0.1], [-1e-5, 1e-8]], seed=seed).failures
+
+
+class RoundedGaussian(Function):
+    """Its forward overflows at some ordinary inputs, so that what is asked there has no answer."""
+
+    def forward(self, x):
+        return variable(np.exp(x.data**2))
+
+    def backward(self, x, grad):
+        x.grad += (2 * grad * x.data).astype(np.float32) * np.exp(x.data**2)
+
+
+@pytest.mark.parametrize("seed", range(1, 4))
+def test_rounding_is_told_where_forward_refuses_other_inputs(seed):
+    x = np.random.default_rng(seed).normal(size=(10, 12))
+    with pytest.raises(VerificationError, match="rounds to float32"):
+        check_case(RoundedGaussian, [x], property="precision", seed=seed)
+
+
+class Clipped(Function):
+    limit = 1.0
+
+    def forward(self, x):
+        return variable(np.clip(x.data, -1, 1))
+
+    def backward(self, x, grad):
+        x.grad += grad * (np.abs(x.data) < self.limit)
+
+
+@pytest.mark.parametrize(("limit", "x", "right"), [(0.999, 0.9995, 1), (0.99, -0.995, 1), (1.001, 1.0005, 0)])
+def test_a_branch_nearby_is_no_stair(limit, x, right):
+    kind = type("Clipped", (Clipped,), {"limit": limit})
+    with pytest.raises(VerificationError, match=f"should be {right}"):
+        check_case(kind, [[x]])
+    assert check_case(Clipped, [[x]]).ok
+
+
+class Rounded(Function):
+    """Rounds its input to steps of 2**-9, so that its derivative is 0 wherever it has one."""
+
+    def forward(self, x):
+        return variable(np.round(x.data * 512) / 512)
+
+    def backward(self, x, grad):
+        x.grad += grad
+
+
+@pytest.mark.parametrize("x", [0.71, 1.337])
+def test_small_stairs_may_be_the_rounding_of_the_input(x):
+    with contextlib.suppress(Undecided):
+        assert check_case(Rounded, [[x]]).ok
+
+
+class NanWhereAllAreEqual(Function):
+    def forward(self, x, y):
+        return variable(x.data * y.data)
+
+    def backward(self, x, y, grad):
+        constant = x.data.size > 1 and np.ptp(x.data) == 0
+        with np.errstate(all="ignore"):
+            x.grad += _unbroadcast(grad * y.data, x.data.shape) * (np.nan if constant else 1)
+            y.grad += _unbroadcast(grad * x.data, y.data.shape)
+
+
+def _unbroadcast(grad, shape):
+    grad = grad.sum(axis=tuple(range(grad.ndim - len(shape))))
+    return grad.sum(axis=tuple(i for i, n in enumerate(shape) if n == 1), keepdims=True)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_an_input_whose_elements_are_all_equal_is_drawn(seed):
+    with pytest.raises(VerificationError):
+        check_function(NanWhereAllAreEqual, max_examples=20, seed=seed)
+
+
+class NanWhereHuge(Function):
+    def forward(self, x, y):
+        return variable(x.data * y.data)
+
+    def backward(self, x, y, grad):
+        with np.errstate(all="ignore"):
+            x.grad += grad * y.data
+            y.grad += grad * x.data * y.data**2 / y.data**2
+
+
+def test_not_a_number_is_wrong_where_forward_shows_a_slope_however_far_magnitudes_are_apart():
+    with pytest.raises(VerificationError, match=r"y.grad\[0\] is nan and should be 1"):
+        check_case(NanWhereHuge, [[1.0], [1e160]], property="extremes")

@@ -8,7 +8,7 @@ from adverify.case import Case, flat, unflat
 from adverify.diagnosis.base import GRADIENT, Fault
 from adverify.diagnosis.gathering import Stopwatch, gather
 from adverify.diagnosis.witness import measured, slope
-from adverify.properties.gradient import _moved_off
+from adverify.directions import moved_off
 from adverify.report import Failure
 from adverify.strategies.values import MATRICES
 from adverify.subject import Arrays
@@ -157,7 +157,7 @@ def _wrong(failure: Failure) -> np.ndarray | None:
 
 
 def _is_right_nearby(failure: Failure) -> bool:
-    witness = measured(_moved_off(failure.case))
+    witness = measured(moved_off(failure.case))
     return witness is not None and not any(witness.wrong(i).any() for i in range(len(witness.arrays)))
 
 

@@ -187,11 +187,11 @@ def _seen_to_round(case: Case, i: int) -> str | None:
     Backward that does not notice a step of 2**-34 but does one of 2**-16 has rounded to single on the way.
     """
     rng = case.rng()
-    g = tuple(rng.normal(size=g.shape) for g in case.cotangents)
     shift = tuple(rng.choice([-1.0, 1.0], a.shape) * rng.uniform(0.5, 1.0, a.shape) for a in case.arrays)
     steps = (0.0, FINE, COARSE / 2, COARSE)
     points = [tuple(a * (1 + step * s) for a, s in zip(case.arrays, shift, strict=True)) for step in steps]
     try:
+        g = tuple(rng.normal(size=g.shape) for g in case.cotangents)
         if _is_stuck([flat(case.subject.forward(p)) for p in points], 64 * EPS).any():
             return None
         at, *moved = (np.ravel(case.subject.vjp(p, g)[i]) for p in points)
