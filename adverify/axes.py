@@ -2,7 +2,7 @@
 
 Where an op has many inputs there are too many ways in which their axes could be equal to try them all. But with all
 axes of one length only the numbers of axes are left to try, and then the axes that belong together are the smallest
-groups that may get longer.
+groups that may get longer. With a length of 1 this finds as well which axes stay 1, as of a bias that is a row.
 """
 
 from __future__ import annotations
@@ -20,6 +20,12 @@ MOST_AXES = 12
 MOST_RANKS = 4
 """Of the combinations of ranks that an op takes, twice as many are looked at of those with the most axes, as ops of
 many inputs are written for matrices and vectors, and as many of the others with and without more axes."""
+MANY = 4
+"""Of so many inputs there are too many ways in which axes could be equal to try them all."""
+MOST_ALONE = 4
+"""Axes of an input that has one element, where there are few inputs."""
+GROWN, MOST_GROWN = (2, 3, 4, 2), 4
+"""The lengths that axes of length 1 get, and how many of them together."""
 SIZES = ((2, 3, 4, 5), (3, 2, 5, 4), (4, 3, 2, 5), (3, 4, 5, 2), (3, 2, 3, 2), (2, 3, 2, 3))
 
 Takes = Callable[[Shapes], bool]
@@ -32,6 +38,45 @@ def alike_shapes(takes: Takes, arity: int) -> Iterator[Shapes]:
     fewer, most = flat[: -2 * MOST_RANKS], flat[-2 * MOST_RANKS :]
     for ranks in (*spread(fewer, MOST_RANKS), *most, *spread(deep, MOST_RANKS)):
         yield from _sized(takes, ranks, [1] * sum(ranks))
+
+
+def single_shapes(arity: int) -> Iterator[Shapes]:
+    """Give shapes of one element an input, of every rank: what an op that wants some axes to be 1 takes as well."""
+    for ranks in itertools.product(range(MOST_ALONE + 1), repeat=arity) if arity < MANY else _ranks(arity):
+        yield cut([1] * sum(ranks), ranks)
+
+
+def grown(takes: Takes, shapes: Shapes) -> Iterator[Shapes]:
+    """Give what shapes become when their axes of length 1 get longer, those together that have to.
+
+    Which axes may get longer can depend on which have done so before, so that they are tried from both ends.
+
+    Examples
+    --------
+    >>> def biased(shapes):  # x and a row
+    ...     return shapes[1] == (1, shapes[0][1])
+    >>> list(grown(biased, ((1, 1), (1, 1))))
+    [((2, 3), (1, 3))]
+    """
+    ranks, found = [len(s) for s in shapes], dict[Shapes, None]()
+    for backwards in (False, True):
+        sizes, lengths = [n for s in shapes for n in s], itertools.cycle(GROWN)
+        while (longer := _longer(takes, ranks, sizes, next(lengths), backwards)) is not None:
+            sizes = longer
+        found[cut(sizes, ranks)] = None
+    yield from (s for s in found if s != shapes)
+
+
+def _longer(takes: Takes, ranks: Sequence[int], sizes: Sequence[int], length: int, backwards: bool) -> list[int] | None:
+    """Make the fewest axes of length 1 longer, of which forward takes it."""
+    single = [axis for axis, n in enumerate(sizes) if n == 1]
+    for count in range(1, MOST_GROWN + 1):
+        for group in itertools.combinations(single[::-1] if backwards else single, count):
+            longer = [length if axis in group else n for axis, n in enumerate(sizes)]
+            shapes = cut(longer, ranks)
+            if elements(shapes) <= MAX_ELEMENTS and takes(shapes):
+                return longer
+    return None
 
 
 def in_ratio_shapes(takes: Takes, arity: int) -> Iterator[Shapes]:

@@ -138,8 +138,8 @@ def verify(
             report.obstacle = str(error)
             failed = Undecided
         except OutOfTime:
-            report.obstacle = _too_slow(time_limit)
-            failed = Undecided
+            report.obstacle = "" if report.failures else _too_slow(time_limit)
+            failed = VerificationError if report.failures else Undecided
         else:
             is_silent = report.failures or "gradient" not in {p.name for p in asked}
             report.obstacle = "" if is_silent else search.obstacle()

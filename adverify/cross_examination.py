@@ -23,6 +23,9 @@ COARSE = 1e-3
 ROUGHEST = 1e-3
 """Relative to outputs, more than the noise of any forward, and less than the jumps of a sawtooth."""
 
+UNFINISHED = 16
+"""How many jumps of an iteration that stops early its slope may be off over a step: they come one after the other."""
+
 SURELY = 1000
 """How many error bars one-sided slopes are apart at a kink, however slight."""
 
@@ -236,6 +239,7 @@ class View(Ray):
         error += RELATIVE_FLOOR * max(abs(low), abs(high), self.terms) + self._floor()
         if self._outside(low, high, error):
             error += self.hidden(2.0**-coarsest) + self._roughness(coarsest) + self._backward_noise(coarsest)
+            error += UNFINISHED * self.q.jump * float(np.abs(self.q.g).max())
         if self._outside(low, high, error) and (self.q.corner or where == "kink" or low != high):
             low, high, error = self._nearby(low, high, error)
         if self._outside(low, high, error):

@@ -31,11 +31,14 @@ class Memory:
         Those for which a leading axis gave the same, and those for which it does not.
     joints : dict
         For shapes and the inputs that move, the axes along which points may be joined; None if there are none.
+    mixes : bool
+        Of an op whose outputs seemed to depend on one element of each input: one was seen to depend on others.
     """
 
     stackable: set[Shapes] = field(default_factory=set)
     unstackable: set[Shapes] = field(default_factory=set)
     joints: dict[tuple[Shapes, tuple[bool, ...]], Axes | None] = field(default_factory=dict)
+    mixes: bool = False
 
     def is_slow(self, shapes: Shapes) -> bool:
         """Whether points of these shapes are evaluated one by one."""

@@ -12,6 +12,7 @@ from dataclasses import replace
 
 from adverify.domains import Domain
 from adverify.evaluation import Memory
+from adverify.noise import jump_of, noise_of
 from adverify.probing import NothingFits, Prober
 from adverify.sampling import Sampling
 from adverify.shapes import pool, typical
@@ -43,16 +44,18 @@ def infer(
     if not signature:
         accepted = prober.vary(accepted, fillings)
     base = typical(accepted)
-    scale, noise = prober.scale(base, fillings), prober.noise(base, fillings)
-    elementwise = prober.is_elementwise(prober.filled(base, fillings))
+    scale, noise, jump = prober.scale(base, fillings), noise_of(prober, base, fillings), jump_of(prober, base, fillings)
+    elementwise = all(prober.is_elementwise(prober.filled(base, fillings, seed)) for seed in range(2))
     if domains:
         convention = (False,) * arity
-        return (Sampling(pool(accepted), tuple(domains), scale, noise, elementwise, convention, signature),)
+        return (Sampling(pool(accepted), tuple(domains), scale, noise, elementwise, convention, signature, jump=jump),)
     convention = tuple(prober.reads_one_triangle(i, accepted, fillings) for i in range(arity))
     found = [prober.domains_of(i, base, fillings, accepted, convention[i], elementwise) for i in range(arity)]
     written = constants(subject)
     found = [[replace(d, corners=_corners(d, written)) for d in own] for own in found]
-    first = Sampling(pool(accepted), tuple(d for d, *_ in found), scale, noise, elementwise, convention, signature)
+    first = Sampling(
+        pool(accepted), tuple(d for d, *_ in found), scale, noise, elementwise, convention, signature, jump=jump
+    )
     others = [
         replace(first, domains=(*first.domains[:i], d, *first.domains[i + 1 :]), memory=Memory())
         for i, (_, *more) in enumerate(found)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import zlib
 from collections.abc import Hashable, Iterable, Sequence
 
 import numpy as np
@@ -12,6 +13,9 @@ from adverify.evaluation import evaluate_together
 from adverify.oracle import Samples
 from adverify.question import Question
 from adverify.shapes import Shapes
+
+ROUNDED = 64
+"""Units in the last place by which an output may differ between two calls, as another part of a vector."""
 
 
 def sampled(asked: Sequence[tuple[Question, np.ndarray]], rungs: int) -> list[Samples]:
@@ -31,8 +35,7 @@ def screened(questions: Sequence[Question], rungs: int) -> list[Samples]:
     """Sample phi along all directions of each question, for a first look.
 
     Where outputs mix no elements, all elements of an input move at once, and what each does is read off its own
-    outputs. Should the op not be what it seems, the analytic and this derivative disagree, and a close look follows,
-    which moves one element at a time.
+    outputs. Once half of them move alone, and should others' outputs change then, the memory of the op knows it.
     """
     found: dict[int, Samples] = {}
     for members in _alike((q.evaluate.family, q.elementwise) for q in questions):
@@ -50,7 +53,13 @@ def _by_element(questions: Sequence[Question], rungs: int) -> Samples:
     room = np.stack([q.room for q in questions])
     shapes = questions[0].evaluate.shapes
     inputs = np.repeat(np.eye(len(shapes)), [math.prod(s) for s in shapes], axis=1)
-    outputs = _outputs(questions, oracle.points_along(x, room[:, None, :] * inputs, rungs))
+    half = _halves(x, inputs)
+    points = [oracle.points_along(x, room[:, None, :] * inputs, rungs), (x[:, None] + room[:, None] * half)[:, :, None]]
+    outputs = _outputs(questions, np.concatenate(points, axis=2))
+    outputs, of_halves = outputs[:, :, :-1], outputs[:, :, -1]
+    changed = np.abs(of_halves - at_x[:, None]) > ROUNDED * np.spacing(np.abs(at_x[:, None]))
+    if _depend_on_others(changed, half != 0, shapes):
+        questions[0].evaluate.memory.mixes = True
     with np.errstate(all="ignore"):
         change = outputs - at_x[:, None, None]
         unknown = ~np.isfinite(change)
@@ -61,6 +70,42 @@ def _by_element(questions: Sequence[Question], rungs: int) -> Samples:
     phi[(_per_element(unknown, shapes) > 0) | short] = np.nan
     shape = (*phi.shape[:2], 2, rungs)
     return Samples(phi.reshape(shape), size.reshape(shape), np.zeros((*phi.shape[:2], 0), bool))
+
+
+def _halves(x: np.ndarray, inputs: np.ndarray) -> np.ndarray:
+    """Choose about half of the elements of each input, other ones for each point, with a sign; 0 for those that stay.
+
+    Parameters
+    ----------
+    x : ndarray, shape (questions, n)
+    inputs : ndarray, shape (inputs, n)
+        1 for the elements of each input.
+
+    Returns
+    -------
+    ndarray, shape (questions, inputs, n)
+    """
+    rng = np.random.default_rng(zlib.crc32(x.tobytes()))
+    return rng.choice([-1.0, 0.0, 0.0, 1.0], (len(x), *inputs.shape)) * inputs
+
+
+def _depend_on_others(changed: np.ndarray, moved: np.ndarray, shapes: Shapes) -> bool:
+    """Whether outputs changed to which none of the elements that moved is broadcast.
+
+    Parameters
+    ----------
+    changed : ndarray of bool, shape (questions, inputs, outputs)
+        Which outputs did, as one input moved.
+    moved : ndarray of bool, shape (questions, inputs, n)
+        Which of its elements did.
+    """
+    output, ends = np.broadcast_shapes(*shapes), np.cumsum([0, *map(math.prod, shapes)])
+    for i, shape in enumerate(shapes):
+        own = moved[:, i, ends[i] : ends[i + 1]].reshape(len(moved), *(1,) * (len(output) - len(shape)), *shape)
+        reached = np.broadcast_to(own, (len(moved), *output)).reshape(len(moved), -1)
+        if (changed[:, i] & ~reached).any():
+            return True
+    return False
 
 
 def _per_element(values: np.ndarray, shapes: Shapes) -> np.ndarray:

@@ -11,7 +11,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from adverify.axes import alike_shapes, in_ratio_shapes
+from adverify.axes import MANY, alike_shapes, grown, in_ratio_shapes, single_shapes
 from adverify.corners import corners_of
 from adverify.domains import Domain, nonzero, positive_definite, real, symmetric
 from adverify.fillings import FILLINGS, NEARBY, PLAIN, Noise, filled, inside
@@ -32,20 +32,11 @@ from adverify.shapes import (
 )
 from adverify.subject import Arrays, Rejected, Subject
 
-MANY = 4
-"""Of so many inputs there are too many ways in which axes could be equal to try them all."""
-
 RARELY_SECONDS = 4.0
 """How long shapes that few ops take are tried, where no others fit."""
 
-NOISE_STEP = 3.3e-7
-"""Relative: what is smooth does not show in eighth differences over it, and single precision rounds at each."""
-
-SIMPLE_BITS = 6
-"""Numbers with no more bits in their mantissa are simple ones, such as a count."""
-
-BITS = (8, 11, 24)
-"""Of the mantissas of bfloat16, half and single precision."""
+SIZES = (1.0, 12.0)
+"""Factors for the inputs at which it is asked whether elements mix."""
 
 
 class NothingFits(Exception):
@@ -96,6 +87,7 @@ class Prober:
         usual = list(candidate_shapes(self.arity))
         yield usual + (list(alike_shapes(self.computes_shapes, self.arity)) if self.arity >= MANY else [])
         if rare:
+            yield list(single_shapes(self.arity))
             yield list(resized(usual[:90], self.sizes_named()))
             if self.arity >= MANY:
                 yield list(in_ratio_shapes(self.computes_shapes, self.arity))
@@ -175,10 +167,9 @@ class Prober:
         """Add what each accepted combination becomes with other sizes: ones, zeros, equal ones, and broadcasting."""
         seen = dict.fromkeys(accepted)
         rng = np.random.default_rng(1)
-        by_dimensions: dict[tuple[int, ...], list[Shapes]] = {}
-        for shapes in accepted:
-            by_dimensions.setdefault(tuple(len(s) for s in shapes), []).append(shapes)
-        for group in by_dimensions.values():
+        for group in _by_ranks(accepted):
+            if _stays_single(group):
+                group += self._grown(min(group, key=elements), seen, fillings)
             general = sorted(group, key=lambda s: -len({n for x in s for n in x}))[:3]
             for shapes in general:
                 sizes = sorted({n for s in shapes for n in s})
@@ -195,6 +186,12 @@ class Prober:
                     self._try(other, seen, fillings)
         return list(seen)
 
+    def _grown(self, single: Shapes, seen: dict[Shapes, None], fillings: Sequence[str]) -> list[Shapes]:
+        """Let axes of length 1 get longer together: alone they may not."""
+        longer = [s for s in grown(lambda s: self.takes(s, fillings), single) if s not in seen]
+        seen |= dict.fromkeys(longer)
+        return longer
+
     def _try(self, shapes: Shapes, seen: dict[Shapes, None], fillings: Sequence[str]) -> None:
         if shapes not in seen and elements(shapes) <= MAX_ELEMENTS and self.takes(shapes, fillings):
             seen[shapes] = None
@@ -209,55 +206,37 @@ class Prober:
             sizes += [float(np.median(np.abs(y))) for y in outputs if y.size]
         return float(np.median(sizes)) if sizes else 1.0
 
-    def noise(self, base: Shapes, fillings: Sequence[str]) -> float:
-        """Take eighth differences over steps so short that of forward only rounding is left."""
-        arrays = self.filled(base, fillings)
-        values = []
-        for k in range(24):
-            try:
-                outputs = self.subject.forward([a * (1 + k * NOISE_STEP) for a in arrays])
-            except Rejected:
-                return 0.0
-            values.append(np.concatenate([y.ravel() for y in outputs]))
-        if len({v.size for v in values}) > 1 or not values[0].size:
-            return 0.0
-        rough = float(np.median(np.abs(np.diff(values, 8, axis=0)).max(axis=0)) / 2**7)
-        return max(rough, self._noise_of_few_bits(base, fillings, values[0]))
-
-    def _noise_of_few_bits(self, base: Shapes, fillings: Sequence[str], first: np.ndarray) -> float:
-        """What a narrower dtype rounds off, if all outputs are numbers of it, and most are no simple ones.
-
-        It may round at too long steps for `noise` to see it as rough.
-        """
-        if not _fits(first, BITS[-1]).all():
-            return 0.0
-        outputs = [first]
-        for seed in range(1, 16):
-            try:
-                outputs += [y.ravel() for y in self.subject.forward(self.filled(base, fillings, seed))]
-            except Rejected:
-                continue
-        values = np.concatenate(outputs)
-        bits = next((bits for bits in BITS if _fits(values, bits).all()), 0)
-        if not bits or _fits(values, SIMPLE_BITS).mean() > 0.5:
-            return 0.0
-        return 2.0 ** -(bits + 1) * float(np.sqrt(np.mean(values**2)))
-
     def is_elementwise(self, arrays: Arrays) -> bool:
-        """Whether changing one element of an input changes only the output elements that it is broadcast to."""
+        """Whether changing one element of an input changes only the output elements that it is broadcast to.
+
+        Asked of usual values and of larger ones, and of a first, a middle and a last element that moves a little, or
+        past all others: what is clipped at another element, or is a running maximum, mixes only then.
+        """
         try:
-            (before,) = self.subject.forward(arrays)
-            for i, a in enumerate(arrays):
-                for j in {0, a.size - 1} if a.size else ():
-                    other, own = np.array(a), np.zeros(a.shape, bool)
-                    other.flat[j] *= 1.01
-                    own.flat[j] = True
-                    (after,) = self.subject.forward([*arrays[:i], other, *arrays[i + 1 :]])
-                    if ((before != after) & ~np.broadcast_to(own, before.shape)).any():
-                        return False
-        except (Rejected, ValueError):  # several outputs, or one that is no broadcast of the inputs
+            return all(self._moves_its_own([size * a for a in arrays]) for size in SIZES)
+        except ValueError:  # one output that is no broadcast of the inputs
             return False
-        return before.shape == np.broadcast_shapes(*(a.shape for a in arrays))
+
+    def _moves_its_own(self, arrays: Sequence[np.ndarray]) -> bool:
+        try:
+            outputs = self.subject.forward(arrays)
+        except Rejected:
+            return True  # nothing is known there
+        if len(outputs) != 1 or outputs[0].shape != np.broadcast_shapes(*(a.shape for a in arrays)):
+            return False
+        for i, a in enumerate(arrays):
+            for j in sorted({0, a.size // 2, a.size - 1}) if a.size else ():
+                own = np.zeros(a.shape, bool)
+                own.flat[j] = True
+                for value in (1.01 * a.flat[j], 1.5 * a.max(), 0.5 * a.min()):
+                    moved = [*arrays[:i], np.where(own, value, a), *arrays[i + 1 :]]
+                    try:
+                        (after,) = self.subject.forward(moved)
+                    except Rejected:
+                        continue
+                    if ((outputs[0] != after) & ~np.broadcast_to(own, after.shape)).any():
+                        return False
+        return True
 
     def domains_of(
         self, i: int, base: Shapes, fillings: Sequence[str], accepted: Sequence[Shapes], lopsided: bool, corners: bool
@@ -375,9 +354,14 @@ def _diagonal(a: np.ndarray) -> np.ndarray:
     return a * np.eye(a.shape[-1])
 
 
-def _fits(values: np.ndarray, bits: int) -> np.ndarray:
-    """Which numbers have a mantissa of no more than so many bits."""
-    with np.errstate(all="ignore"):
-        mantissa, exponent = np.frexp(values)
-        fits: np.ndarray = values == np.ldexp(np.round(np.ldexp(mantissa, bits)), exponent - bits)
-    return fits
+def _by_ranks(accepted: Sequence[Shapes]) -> list[list[Shapes]]:
+    groups: dict[tuple[int, ...], list[Shapes]] = {}
+    for shapes in accepted:
+        groups.setdefault(tuple(len(s) for s in shapes), []).append(shapes)
+    return list(groups.values())
+
+
+def _stays_single(group: Sequence[Shapes]) -> bool:
+    """Whether an axis is of length 1 in all of some shapes."""
+    sizes = [[n for s in shapes for n in s] for shapes in group]
+    return any(max(lengths) == 1 for lengths in zip(*sizes, strict=True))

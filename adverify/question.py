@@ -39,6 +39,8 @@ class Question:
         The typical size of forward's outputs elsewhere: what is lost to rounding inside forward is seen there.
     noise : float
         The roughness of forward at usual points: what it rounds inside, which its output does not show.
+    jump : float
+        By how much forward jumps at usual points, if it is an iteration that stops early.
     backward : callable
         Gives the gradients that backward claims at such points, NaN where it gives none.
     corner : bool
@@ -56,6 +58,7 @@ class Question:
     chosen: np.ndarray | None
     scale: float
     noise: float
+    jump: float
     backward: Callable[[np.ndarray], np.ndarray]
     corner: bool = False
     slow: bool = False
@@ -159,6 +162,11 @@ class Finding:
     settled: float = np.nan
 
     @property
+    def is_smooth(self) -> bool:
+        """Whether the oracle settled on one slope."""
+        return bool(np.isfinite(self.settled))
+
+    @property
     def expected(self) -> float:
         """What the oracle settled on, or, at a kink, what is in the middle of all that is right."""
-        return self.settled if np.isfinite(self.settled) else 0.5 * (self.low + self.high)
+        return self.settled if self.is_smooth else 0.5 * (self.low + self.high)

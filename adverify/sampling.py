@@ -33,6 +33,8 @@ class Sampling:
         The one that was declared.
     given : bool
         The caller gives the inputs.
+    jump : float
+        By how much forward jumps at ordinary inputs, if it is an iteration that stops early.
     memory : Memory
         How forward is called for many points at once, as found on the way.
     """
@@ -45,6 +47,7 @@ class Sampling:
     convention: tuple[bool, ...]
     signature: Signature | None = None
     given: bool = False
+    jump: float = 0.0
     memory: Memory = field(default_factory=Memory, compare=False)
 
     @property

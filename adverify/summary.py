@@ -58,7 +58,7 @@ def _accusation(case: Case, question: Question, findings: Sequence[Finding], wro
         j, worst, step = alone[first], findings[first], question.direction(first)[alone[first]]
         low, high = sorted(v / step for v in (worst.low, worst.high))
         narrow = worst.high - worst.low <= max(0.01 * abs(worst.expected), worst.error)
-        between = "" if narrow else f", where any slope from {low:.6g} to {high:.6g} would be right"
+        between = "" if narrow or worst.is_smooth else f", where any slope from {low:.6g} to {high:.6g} would be right"
         actual, right = _apart(question.v[j], expected[j]), _apart(expected[j], question.v[j])
         return violated(f"{_element(case, j)} is {actual} and should be {right}{between}", *evidence)
     worst = findings[wrong[0]]

@@ -619,3 +619,44 @@ class NanWhereHuge(Function):
 def test_not_a_number_is_wrong_where_forward_shows_a_slope_however_far_magnitudes_are_apart():
     with pytest.raises(VerificationError, match=r"y.grad\[0\] is nan and should be 1"):
         check_case(NanWhereHuge, [[1.0], [1e160]], property="extremes")
+
+
+class FixedPoint(Function):
+    """y = cos(y) / 2 + x, by iterating until no element changes by much; the gradient is that of the limit."""
+
+    tolerance, factor = 1e-7, 1.0
+
+    def forward(self, x):
+        y, change = np.zeros_like(x.data), 1.0
+        while change > self.tolerance:
+            y, before = np.cos(y) / 2 + x.data, y
+            change = np.abs(y - before).max(initial=0.0)
+        return variable(y)
+
+    def backward(self, x, grad):
+        x.grad += self.factor * grad / (1 + np.sin(self.forward(x).data) / 2)
+
+
+@pytest.mark.parametrize("tolerance", [1e-6, 1e-7, 1e-9])
+def test_an_iteration_that_stops_early_is_judged_as_closely_as_it_is_exact(tolerance):
+    kind = type("FixedPoint", (FixedPoint,), {"tolerance": tolerance})
+    assert check_function(kind, max_examples=20, seed=1).ok
+    wrong = type("FixedPoint", (kind,), {"factor": 1 + 1e3 * tolerance})
+    with pytest.raises(VerificationError, match="wrong gradient"):
+        check_function(wrong, max_examples=20, seed=1)
+
+
+class WrongAndSlow(Function):
+    def forward(self, x):
+        if np.abs(x.data).max(initial=0.0) > 1e6:
+            time.sleep(2)
+        return variable(x.data**2)
+
+    def backward(self, x, grad):
+        x.grad += grad * x.data
+
+
+def test_what_was_found_before_time_ran_out_is_raised():
+    with pytest.raises(VerificationError, match="wrong gradient") as raised:
+        check_function(WrongAndSlow, time_limit=0.2, seed=0)
+    assert not isinstance(raised.value, Undecided)

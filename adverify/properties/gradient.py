@@ -29,7 +29,7 @@ class NumericalProperty(Property):
     judges_gradients = True
 
     def judge(self, cases: Sequence[Case]) -> Iterator[tuple[Case, Verdict]]:
-        questions, asked = [], []
+        questions, asked, again = [], [], []
         for case in cases:
             try:
                 question = question_of(case)
@@ -45,10 +45,15 @@ class NumericalProperty(Property):
                     asked.append(case)
         if questions:
             for case, question, findings in zip(asked, questions, judge(questions), strict=True):
+                if question.elementwise and case.sampling.memory.mixes:
+                    again.append(case)
+                    continue
                 verdict = verdict_of(case, question, findings)
                 if verdict.status is Status.VIOLATED and _is_small(case, verdict) and rounds_to_single(case):
                     verdict = undecided("the gradient is computed in single precision, as `precision` says")
                 yield case, verdict
+        if again:
+            yield from NumericalProperty.judge(self, again)
 
     def _raised(self, case: Case, raised: BackwardRaised) -> Verdict:
         what = f"backward raised {type(raised.cause).__name__}: {raised.cause}"
@@ -217,14 +222,17 @@ def question_of(case: Case) -> Question | None:
     corner = _is_special(x)
     sampling, at_x = case.sampling, flat(case.outputs).astype(float)
     directions = None if _is_by_element(case, corner) else directions_of(case, x, v, room, corner)
-    return Question(evaluate, x, at_x, g, v, room, directions, sampling.scale, sampling.noise, backward, corner,
-                    sampling.memory.is_slow(evaluate.shapes))  # fmt: skip
+    is_slow = sampling.memory.is_slow(evaluate.shapes)
+    return Question(evaluate, x, at_x, g, v, room, directions, sampling.scale, sampling.noise, sampling.jump, backward,
+                    corner, is_slow)  # fmt: skip
 
 
 def _is_by_element(case: Case, corner: bool) -> bool:
     """Whether all elements of an input can be moved at once, each output showing what one of them does."""
     sampling, shapes = case.sampling, tuple(a.shape for a in case.arrays)
-    if not sampling.elementwise or len(case.outputs) != 1 or not 0 < elements(shapes) <= MOST_AT_ONCE:
+    if not sampling.elementwise or sampling.memory.mixes:
+        return False
+    if len(case.outputs) != 1 or not 0 < elements(shapes) <= MOST_AT_ONCE:
         return False
     tied = corner and len(shapes) > 1  # elements of one input never meet in an output, those of several do
     return not tied and not any(sampling.convention) and is_broadcast(case.outputs[0].shape, shapes)

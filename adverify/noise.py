@@ -1,0 +1,136 @@
+"""What forward rounds off inside, which its outputs do not show: single precision, or an iteration that stops early."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+
+from adverify.probing import Prober
+from adverify.shapes import Shapes
+from adverify.subject import Rejected
+
+STEP = 3.3e-7
+"""Relative: what is smooth does not show in eighth differences over it, and single precision rounds at each."""
+
+SIMPLE_BITS = 6
+"""Numbers with no more bits in their mantissa are simple ones, such as a count."""
+
+BITS = (8, 11, 24)
+"""Of the mantissas of bfloat16, half and single precision."""
+
+LINES, POINTS = 2, 129
+"""Along which jumps are looked for, each through other values; and where on each."""
+
+FACTORS = 0.3, 3.0
+"""The ends of a line, as multiples of usual values."""
+
+SPOTS, CLOSELY = 2, 33
+"""Where a line is least smooth it is looked at so closely, again and again."""
+
+SMALLEST_JUMP, LARGEST_JUMP = 1e-9, 1e-4
+"""Relative to the outputs: what an iteration leaves. Larger jumps are forward's own."""
+
+
+def noise_of(prober: Prober, base: Shapes, fillings: Sequence[str]) -> float:
+    """Measure how much of forward's outputs, at usual points, is not to be relied on.
+
+    Parameters
+    ----------
+    prober : Prober
+    base : tuple of tuple of int
+        The shapes of the inputs.
+    fillings : sequence of str
+        What they are filled with.
+    """
+    line = _Line(prober, base, fillings, 0)
+    values = line.values(1 + STEP * np.arange(24))
+    if values is None:
+        return 0.0
+    rough = float(np.median(np.abs(np.diff(values, 8, axis=0)).max(axis=0)) / 2**7)
+    return max(rough, _of_few_bits(prober, base, fillings, values[0]))
+
+
+def jump_of(prober: Prober, base: Shapes, fillings: Sequence[str]) -> float:
+    """Measure by how much forward jumps at usual points, if as little as an iteration that stops early does; else 0."""
+    lines = (_Line(prober, base, fillings, seed) for seed in range(LINES))
+    return max((jump for line in lines for jump in line.jumps()), default=0.0)
+
+
+def _of_few_bits(prober: Prober, base: Shapes, fillings: Sequence[str], first: np.ndarray) -> float:
+    """What a narrower dtype rounds off, if all outputs are numbers of it, and most are no simple ones.
+
+    It may round at too long steps to be seen as rough.
+    """
+    if not _fits(first, BITS[-1]).all():
+        return 0.0
+    outputs = [first]
+    for seed in range(1, 16):
+        try:
+            outputs += [y.ravel() for y in prober.subject.forward(prober.filled(base, fillings, seed))]
+        except Rejected:
+            continue
+    values = np.concatenate(outputs)
+    bits = next((bits for bits in BITS if _fits(values, bits).all()), 0)
+    if not bits or _fits(values, SIMPLE_BITS).mean() > 0.5:
+        return 0.0
+    return 2.0 ** -(bits + 1) * float(np.sqrt(np.mean(values**2)))
+
+
+def _fits(values: np.ndarray, bits: int) -> np.ndarray:
+    """Which numbers have a mantissa of no more than so many bits."""
+    with np.errstate(all="ignore"):
+        mantissa, exponent = np.frexp(values)
+        fits: np.ndarray = values == np.ldexp(np.round(np.ldexp(mantissa, bits)), exponent - bits)
+    return fits
+
+
+class _Line:
+    """forward at inputs that are scaled up together."""
+
+    def __init__(self, prober: Prober, base: Shapes, fillings: Sequence[str], seed: int) -> None:
+        self.forward = prober.subject.forward
+        self.arrays = prober.filled(base, fillings, seed)
+
+    def values(self, factors: np.ndarray) -> np.ndarray | None:
+        """Give the outputs, flat, shape (factors, outputs); None if there are none, or not always as many."""
+        rows = []
+        try:
+            for factor in factors:
+                rows.append(np.concatenate([y.ravel() for y in self.forward([a * factor for a in self.arrays])]))
+        except Rejected:
+            return None
+        return np.array(rows) if rows[0].size and len({r.size for r in rows}) == 1 else None
+
+    def jumps(self) -> Iterator[float]:
+        """Give by how much forward jumps where it is least smooth, if as little as an iteration that stops does."""
+        factors = np.geomspace(*FACTORS, POINTS)
+        values = self.values(factors)
+        if values is None:
+            return
+        bends, size = _bends(values), float(np.abs(values).max())
+        for _ in range(SPOTS):
+            k = int(bends.argmax())
+            if bends[k] > SMALLEST_JUMP * size:
+                jump = self._narrowed(*factors[[k, k + 8]], float(bends[k]))
+                if SMALLEST_JUMP * size < jump < LARGEST_JUMP * size:
+                    yield jump
+            bends[max(0, k - 8) : k + 9] = 0.0
+
+    def _narrowed(self, low: float, high: float, before: float) -> float:
+        """Narrow a jump down, and give its size; 0 if it is none, which shows where what is left gets less."""
+        while high - low > 1e-12:
+            factors = np.linspace(low, high, CLOSELY)
+            values = self.values(factors)
+            bends = np.zeros(1) if values is None else _bends(values)
+            k = int(bends.argmax())
+            if bends[k] < 0.5 * before:
+                return 0.0
+            low, high, before = float(factors[k]), float(factors[k + 8]), float(bends[k])
+        return float(np.abs(values[-1] - values[0]).max())
+
+
+def _bends(values: np.ndarray) -> np.ndarray:
+    """Give what is not smooth in the values of neighbouring points, from their eighth differences."""
+    bends: np.ndarray = np.abs(np.diff(values, 8, axis=0)).max(axis=1)
+    return bends
