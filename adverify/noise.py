@@ -28,6 +28,12 @@ FACTORS = 0.3, 3.0
 SPOTS, CLOSELY = 2, 33
 """Where a line is least smooth it is looked at so closely, again and again."""
 
+NARROW, SHRINKS = 1e-7, 0.3
+"""A jump is looked at until it lies in so short an interval. What becomes less than that share is smooth, or a kink."""
+
+OF_A_JUMP = 35.0
+"""The largest eighth difference of a step of 1."""
+
 SMALLEST_JUMP, LARGEST_JUMP = 1e-9, 1e-4
 """Relative to the outputs: what an iteration leaves. Larger jumps are forward's own."""
 
@@ -111,7 +117,7 @@ class _Line:
         bends, size = _bends(values), float(np.abs(values).max())
         for _ in range(SPOTS):
             k = int(bends.argmax())
-            if bends[k] > SMALLEST_JUMP * size:
+            if bends[k] > OF_A_JUMP * SMALLEST_JUMP * size:
                 jump = self._narrowed(*factors[[k, k + 8]], float(bends[k]))
                 if SMALLEST_JUMP * size < jump < LARGEST_JUMP * size:
                     yield jump
@@ -119,15 +125,15 @@ class _Line:
 
     def _narrowed(self, low: float, high: float, before: float) -> float:
         """Narrow a jump down, and give its size; 0 if it is none, which shows where what is left gets less."""
-        while high - low > 1e-12:
+        while high - low > NARROW:
             factors = np.linspace(low, high, CLOSELY)
             values = self.values(factors)
             bends = np.zeros(1) if values is None else _bends(values)
             k = int(bends.argmax())
-            if bends[k] < 0.5 * before:
+            if bends[k] < SHRINKS * before:
                 return 0.0
             low, high, before = float(factors[k]), float(factors[k + 8]), float(bends[k])
-        return float(np.abs(values[-1] - values[0]).max())
+        return before / OF_A_JUMP
 
 
 def _bends(values: np.ndarray) -> np.ndarray:

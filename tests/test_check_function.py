@@ -627,10 +627,11 @@ class FixedPoint(Function):
     tolerance, factor = 1e-7, 1.0
 
     def forward(self, x):
-        y, change = np.zeros_like(x.data), 1.0
-        while change > self.tolerance:
+        y = np.zeros_like(x.data)
+        for _ in range(60):
             y, before = np.cos(y) / 2 + x.data, y
-            change = np.abs(y - before).max(initial=0.0)
+            if np.abs(y - before).max(initial=0.0) < self.tolerance:
+                break
         return variable(y)
 
     def backward(self, x, grad):
