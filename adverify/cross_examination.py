@@ -308,11 +308,13 @@ class View(Ray):
         if not finite.any():
             return low, high, error
         # Outputs have kinks independently of each other, in more combinations than points can show.
-        slopes, size = slopes[finite], float((np.abs(ahead[finite]) @ np.abs(self.q.g)).max())
+        slopes, moves = slopes[finite], (slopes[finite] != 0).any(axis=0)
+        size = float((np.abs(ahead[finite]) @ np.abs(self.q.g * moves)).max())
         near = float(slopes.min(axis=0).sum()), float(slopes.max(axis=0).sum())
         coarse = 1e-3 * max(map(abs, near)) + 16 * EPS * size / t
         if low - coarse <= near[0] and near[1] <= high + coarse:  # no kink nearby: they only say the same less well
-            return low, high, error
+            tells = coarse < 0.1 * max(low - self.actual, self.actual - high)
+            return low, high, error if tells else error + coarse
         return min(low, near[0]), max(high, near[1]), error + coarse
 
     def _why_nothing(self) -> str:

@@ -189,8 +189,10 @@ class Evaluator:
         key = (self.shapes, moved)
         known = self.memory.joints.get(key)
         for axes in _ways_to_join(self.shapes, moved) if key not in self.memory.joints else [known] if known else []:
-            takes = self._along([b[:CHECKED] for b in blocks], axes) is not None
-            outputs = self._along(blocks, axes) if takes else None
+            # A few first: an op that mixes along that axis may take very long over a long one.
+            few = [b[:CHECKED] for b in blocks]
+            trial = self._along(few, axes)
+            outputs = self._along(blocks, axes) if trial is not None and self._is_as_alone(trial, few) else None
             if outputs is not None and self._is_as_alone(outputs, blocks):
                 self.memory.joints[key] = axes
                 return outputs

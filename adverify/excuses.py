@@ -275,10 +275,13 @@ class Ray:
         weights = np.abs(self.q.g) * np.random.default_rng(0).uniform(0.5, 1.5, self.q.g.shape)
         samples = oracle.sample(self.q.evaluate, self.q.x, weights, self.direction[None], oracle.FULL_RUNGS)
         reference = float(np.nanmedian(np.abs(samples.phi[0, :, :8]))) if np.isfinite(samples.phi).any() else 0.0
-        for side in (0, 1, -1):
-            d = oracle.central(samples) if side == 0 else oracle.one_sided(samples, side)
-            if oracle.plateaus(d[0], samples.rounding[0, : d.shape[1]], reference, side):
-                return ""
+        finite = np.isfinite(samples.phi[0, :, -8:]).any(axis=1)
+        settles = [
+            bool(oracle.plateaus(d[0], samples.rounding[0, : d.shape[1]], reference, side))
+            for side, d in ((0, oracle.central(samples)), *((s, oracle.one_sided(samples, s)) for s in (1, -1)))
+        ]
+        if settles[0] or all(settled or not there for settled, there in zip(settles[1:], finite, strict=True)):
+            return ""
         return "the slopes of the outputs are infinite, and only cancel for this cotangent"
 
     def hidden(self, step: float) -> float:

@@ -35,6 +35,9 @@ from adverify.subject import Arrays, Rejected, Subject
 RARELY_SECONDS = 4.0
 """How long shapes that few ops take are tried, where no others fit."""
 
+USUAL_SIZES = (10, 16, 32, 64)
+"""That an op may ask for without naming them."""
+
 SIZES = (1.0, 12.0)
 """Factors for the inputs at which it is asked whether elements mix."""
 
@@ -88,7 +91,7 @@ class Prober:
         yield usual + (list(alike_shapes(self.computes_shapes, self.arity)) if self.arity >= MANY else [])
         if rare:
             yield list(single_shapes(self.arity))
-            yield list(resized(usual[:90], self.sizes_named()))
+            yield list(resized(usual[:90], list(dict.fromkeys([*self.sizes_named(), *USUAL_SIZES]))))
             if self.arity >= MANY:
                 yield list(in_ratio_shapes(self.computes_shapes, self.arity))
             yield self.rare(rare_shapes(self.arity))
@@ -105,7 +108,7 @@ class Prober:
         """Read the sizes that forward's refusals mention, and those of the arrays that the op holds."""
         held = [n for v in vars(self.subject.make()).values() if isinstance(v, np.ndarray) for n in v.shape]
         read = [int(n) for text in set(self.refusals) for n in re.findall(r"(?<![\d.])\d{1,3}(?![\d.])", text)]
-        return sorted({n for n in (*held, *read) if 5 < n <= LONGEST})
+        return sorted({n for n in (*held, *read) if 4 < n <= LONGEST})
 
     def rare(self, shapes: Iterable[Shapes]) -> list[Shapes]:
         """Give those of the first ranks that forward computes with, as far as there is time."""
