@@ -23,6 +23,9 @@ COARSE = 1e-3
 ROUGHEST = 1e-3
 """Relative to outputs, more than the noise of any forward, and less than the jumps of a sawtooth."""
 
+BLIND = 0.1
+"""Relative to slopes: with more noise than that nearby, no kink would show there."""
+
 UNFINISHED = 16
 """How many jumps of an iteration that stops early its slope may be off over a step: they come one after the other."""
 
@@ -311,10 +314,11 @@ class View(Ray):
         slopes, moves = slopes[finite], (slopes[finite] != 0).any(axis=0)
         size = float((np.abs(ahead[finite]) @ np.abs(self.q.g * moves)).max())
         near = float(slopes.min(axis=0).sum()), float(slopes.max(axis=0).sum())
-        coarse = 1e-3 * max(map(abs, near)) + 16 * EPS * size / t
+        blur = 16 * EPS * size / t
+        coarse = 1e-3 * max(map(abs, near)) + blur
         if low - coarse <= near[0] and near[1] <= high + coarse:  # no kink nearby: they only say the same less well
-            tells = coarse < 0.1 * max(low - self.actual, self.actual - high)
-            return low, high, error if tells else error + coarse
+            is_blind = blur > BLIND * max(abs(low), abs(high), abs(self.actual))
+            return low, high, error + blur if is_blind else error
         return min(low, near[0]), max(high, near[1]), error + coarse
 
     def _why_nothing(self) -> str:

@@ -661,3 +661,109 @@ def test_what_was_found_before_time_ran_out_is_raised():
     with pytest.raises(VerificationError, match="wrong gradient") as raised:
         check_function(WrongAndSlow, time_limit=0.2, seed=0)
     assert not isinstance(raised.value, Undecided)
+
+
+class BoundedByTheFirst(Function):
+    """min(x, 40 + |x[0]|): at usual values each output depends on its own element only."""
+
+    share = 1.0
+
+    def forward(self, x):
+        if x.data.ndim != 1 or not x.data.size:
+            raise ValueError("vectors only")
+        return variable(np.minimum(x.data, 40 + np.abs(x.data[0])))
+
+    def backward(self, x, grad):
+        bounded = x.data > 40 + np.abs(x.data[0])
+        x.grad += np.where(bounded, 0, grad)
+        x.grad[0] += self.share * grad[bounded].sum() * np.sign(x.data[0])
+
+
+@pytest.mark.parametrize("x", [[0.5, 43.2], [-1.25, 44.5, 0.3, 99.0]])
+def test_elements_that_mix_where_they_seldom_are_do_mix(x):
+    forgetful = type("BoundedByTheFirst", (BoundedByTheFirst,), {"share": 0.0})
+    assert check_case(BoundedByTheFirst, [x]).ok
+    accused = [_is_accused(forgetful, np.array(x) + 1e-3 * k) for k in range(8)]
+    assert any(accused)  # half of the elements are moved to see it, other ones each time
+
+
+def _is_accused(op, x):
+    try:
+        return not check_case(op, [x]).ok
+    except VerificationError as error:
+        return bool(error.report.failures)
+
+
+class MiddleOfThree(Function):
+    """The median of rows of three; of equal elements the one that a stable sort puts in the middle takes all."""
+
+    def forward(self, x):
+        if x.data.ndim != 2 or x.data.shape[1] != 3:
+            raise ValueError("rows of three only")
+        return variable(np.median(x.data, axis=1))
+
+    def backward(self, x, grad):
+        middle = np.argsort(x.data, axis=1, kind="stable")[:, 1:2]
+        np.put_along_axis(x.grad, middle, np.take_along_axis(x.grad, middle, 1) + grad[:, None], 1)
+
+
+@pytest.mark.parametrize("size", [1.0, 1e6, 1e9])
+def test_a_kink_is_a_kink_beside_outputs_of_any_size(size):
+    assert check_case(MiddleOfThree, [[[1, 1, 1], [size, 2 * size, 3 * size]]], property="special values", seed=3).ok
+
+
+class Angle(Function):
+    """atan2, whose gradient at the origin is NaN in any library."""
+
+    def forward(self, x, y):
+        return variable(np.arctan2(x.data, y.data))
+
+    def backward(self, x, y, grad):
+        with np.errstate(all="ignore"):
+            square = x.data**2 + y.data**2
+            x.grad += (grad * y.data / square).sum()
+            y.grad += -grad * x.data / square
+
+
+@pytest.mark.parametrize("seed", range(1, 40))
+def test_slopes_that_only_a_cotangent_cancels_accuse_nobody(seed):
+    with contextlib.suppress(Undecided):
+        assert check_case(Angle, [0.0, [[0.0, 0.0]]], property="special values", seed=seed).ok
+
+
+class Covariance(Function):
+    def forward(self, x, scale):
+        if x.data.ndim != 2 or len(x.data) < 2 or scale.data.ndim:
+            raise ValueError("a matrix and a number only")
+        return variable(scale.data * np.cov(x.data.T))
+
+    def backward(self, x, scale, grad):
+        centred = x.data - x.data.mean(axis=0)
+        x.grad += scale.data * centred @ np.atleast_2d(grad + grad.T) / (len(centred) - 1)
+        scale.grad += (grad * np.cov(x.data.T)).sum()
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_rounding_alone_is_no_other_layout(seed):
+    x = np.random.default_rng(seed).normal(size=(17, 3))
+    assert check_case(Covariance, [x, 1.5], property="layout", seed=seed).ok
+
+
+class Ridge(Function):
+    """Solves a system as large as an axis: many points joined along it take very long."""
+
+    def forward(self, x):
+        if x.data.ndim != 2:
+            raise ValueError("matrices only")
+        return variable(np.linalg.solve(x.data.T @ x.data + np.eye(x.data.shape[1]), np.ones(x.data.shape[1])))
+
+    def backward(self, x, grad):
+        inverse = np.linalg.inv(x.data.T @ x.data + np.eye(x.data.shape[1]))
+        u, v = inverse @ grad, inverse @ np.ones(x.data.shape[1])
+        x.grad -= x.data @ (np.outer(u, v) + np.outer(v, u))
+
+
+def test_points_are_not_joined_along_an_axis_that_is_mixed():
+    started = time.process_time()
+    assert check_function(Ridge, max_examples=10, seed=0).ok
+    assert time.process_time() - started < 20

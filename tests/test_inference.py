@@ -72,3 +72,75 @@ def test_varied_keeps_one_of_each_kind():
         assert {letter for letter, _ in chosen} == set("abc")
         assert 3 <= len(set(chosen)) == len(chosen) <= 10
     assert varied(items, kinds, 100, 5) == items
+
+
+def _taking(takes):
+    """Make an op of two inputs of certain shapes."""
+
+    class Takes(Function):
+        def forward(self, x, y):
+            if not takes(x.data.shape, y.data.shape):
+                raise ValueError("these shapes do not fit")
+            return variable(np.sum(x.data) * y.data)
+
+        def backward(self, x, y, grad):
+            raise NotImplementedError
+
+    return Takes
+
+
+ROW = "a bias that is a row", lambda x, y: len(x) == 2 and y == (1, x[1])
+COLUMN = "one scale for each row", lambda x, y: len(x) == 2 and y == (x[0], 1)
+CHANNELS = "one scale for each channel", lambda x, y: len(x) == 4 and y == (1, x[1], 1, 1)
+EITHER = "a row or a column", lambda x, y: len(x) == 2 and y in ((1, x[1]), (x[0], 1))
+VECTOR = "a matrix and a column", lambda x, y: len(x) == 2 and y == (x[1], 1)
+IMAGE = "images of one channel", lambda x, y: len(x) == 4 and x[1] == 1 and y == x[2:]
+
+
+@pytest.mark.parametrize("takes", [pytest.param(t, id=name) for name, t in (ROW, COLUMN, CHANNELS, VECTOR, IMAGE)])
+def test_axes_that_go_together_grow_where_others_stay_one(takes):
+    (sampling,) = infer(subject_of(_taking(takes), {}), 2)
+    assert any(sum(n > 1 for n in x) >= 2 and max(y) > 1 and max(x) != min(x) for x, y in sampling.shapes)
+    assert all(takes(*shapes) for shapes in sampling.shapes)
+
+
+def test_axes_grow_in_either_order():
+    (sampling,) = infer(subject_of(_taking(EITHER[1]), {}), 2)
+    assert any(y[0] > 1 and x[1] > 1 for x, y in sampling.shapes)
+    assert any(y[1] > 1 and x[0] > 1 for x, y in sampling.shapes)
+
+
+class OnlyLong(Function):
+    def forward(self, x):
+        if x.data.ndim != 1 or x.data.size < 9:
+            raise ValueError("the signal is too short")
+        return variable(np.cumsum(x.data))
+
+    def backward(self, x, grad):
+        raise NotImplementedError
+
+
+def test_long_inputs_are_tried_where_no_short_ones_fit():
+    (sampling,) = infer(subject_of(OnlyLong, {}), 1)
+    assert min(s[0] for (s,) in sampling.shapes) >= 9
+
+
+class ClippedAtTheFirst(Function):
+    def forward(self, x):
+        return variable(np.minimum(x.data, x.data.flat[0] + 3) if x.data.size else x.data)
+
+    def backward(self, x, grad):
+        raise NotImplementedError
+
+
+class RunningMaximum(Function):
+    def forward(self, x):
+        return variable(np.maximum.accumulate(np.atleast_1d(x.data), axis=-1).reshape(x.data.shape))
+
+    def backward(self, x, grad):
+        raise NotImplementedError
+
+
+@pytest.mark.parametrize("op", [ClippedAtTheFirst, RunningMaximum])
+def test_what_mixes_elements_at_some_values_only_is_not_elementwise(op):
+    assert not infer(subject_of(op, {}), 1)[0].elementwise
