@@ -127,7 +127,7 @@ class _Line:
         for _ in range(SPOTS):
             k = int(bends.argmax())
             if bends[k] > OF_A_JUMP * SMALLEST_JUMP * size:
-                jump = self._narrowed(*factors[[k, k + 8]], float(bends[k]))
+                jump = self._narrowed(float(factors[k]), float(factors[k + 8]), float(bends[k]))
                 if SMALLEST_JUMP * size < jump < LARGEST_JUMP * size:
                     yield jump
             bends[max(0, k - 8) : k + 9] = 0.0
