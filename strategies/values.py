@@ -92,7 +92,8 @@ def structured(values: np.ndarray, domain: Domain, regime: Regime) -> np.ndarray
         return 0.5 * (values + transposed) if regime is Regime.ORDINARY else np.tril(values) + np.swapaxes(
             np.tril(values, -1), -1, -2)  # fmt: skip
     small = values / max(1.0, float(np.abs(values).max(initial=0.0)))
-    return small @ np.swapaxes(small, -1, -2) + 0.5 * np.eye(values.shape[-1])
+    definite = small @ np.swapaxes(small, -1, -2) + 0.5 * np.eye(values.shape[-1])
+    return definite if regime is Regime.EXTREME else definite * np.maximum(1.0, np.abs(values[..., :1, :1]))
 
 
 def _apart(values: np.ndarray) -> np.ndarray:
