@@ -26,8 +26,9 @@ ROUGHEST = 1e-3
 BLIND = 0.1
 """Relative to slopes: with more noise than that nearby, no kink would show there."""
 
-UNFINISHED = 16
-"""How many jumps of an iteration that stops early its slope may be off over a step: they come one after the other."""
+UNFINISHED, MOST_SIZES = 16, 1000
+"""How many jumps of an iteration that stops early its slope may be off over a step: they come one after the other. And
+of how many times an element's size a step is taken to be, if it is very small or zero."""
 
 SURELY = 1000
 """How many error bars one-sided slopes are apart at a kink, however slight."""
@@ -242,7 +243,7 @@ class View(Ray):
         error += RELATIVE_FLOOR * max(abs(low), abs(high), self.terms) + self._floor()
         if self._outside(low, high, error):
             error += self.hidden(2.0**-coarsest) + self._roughness(coarsest) + self._backward_noise(coarsest)
-            error += UNFINISHED * self.q.jump * float(np.abs(self.q.g).max())
+            error += self._unfinished()
         if self._outside(low, high, error) and (self.q.corner or where == "kink" or low != high):
             low, high, error = self._nearby(low, high, error)
         if self._outside(low, high, error):
@@ -272,6 +273,15 @@ class View(Ray):
             return 0.0  # jumps or poles all over: no iteration leaves so much, and the plateau is between them
         together = float(np.sqrt(np.count_nonzero(self.direction)))  # slopes between jumps add up, jumps average out
         return 8 * together * noise / step
+
+    def _unfinished(self) -> float:
+        """What an iteration that stops early leaves: the change of an element by its own size is off by a few jumps."""
+        if not self.q.jump:
+            return 0.0
+        moved = self.direction != 0
+        with np.errstate(all="ignore"):
+            sizes = np.abs(self.direction[moved] / self.q.x[moved]).max()
+        return UNFINISHED * self.q.jump * float(np.abs(self.q.g).max() * np.clip(sizes, 1.0, MOST_SIZES))
 
     def _outside(self, low: float, high: float, error: float) -> bool:
         return not low - error <= self.actual <= high + error

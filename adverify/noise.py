@@ -22,14 +22,14 @@ BITS = (8, 11, 24)
 SELDOM = 0.03
 """Of the largest roughness: with less in a quarter of all places it is no noise, but a jump."""
 
-LINES, POINTS = 2, 129
+LINES, POINTS = 2, 161
 """Along which jumps are looked for, each through other values; and where on each."""
 
-FACTORS = 0.3, 3.0
+FACTORS = 0.02, 3.0
 """The ends of a line, as multiples of usual values."""
 
-SPOTS, CLOSELY = 2, 33
-"""Where a line is least smooth it is looked at so closely, again and again."""
+SPOTS, AROUND, CLOSELY = 3, 10, 33
+"""Where a line is least smooth, beside what it is so far away, it is looked at so closely, again and again."""
 
 NARROW, SHRINKS = 1e-7, 0.3
 """A jump is looked at until it lies in so short an interval. What becomes less than that share is smooth, or a kink."""
@@ -124,13 +124,15 @@ class _Line:
         if values is None:
             return
         bends, size = _bends(values), float(np.abs(values).max())
+        around = np.max([np.roll(bends, k) for k in (-AROUND, AROUND)], axis=0)
+        sharpness = bends / (around + SMALLEST_JUMP * size)
         for _ in range(SPOTS):
-            k = int(bends.argmax())
-            if bends[k] > OF_A_JUMP * SMALLEST_JUMP * size:
+            k = int(sharpness.argmax())
+            if sharpness[k] > 1 and bends[k] > OF_A_JUMP * SMALLEST_JUMP * size:
                 jump = self._narrowed(float(factors[k]), float(factors[k + 8]), float(bends[k]))
                 if SMALLEST_JUMP * size < jump < LARGEST_JUMP * size:
                     yield jump
-            bends[max(0, k - 8) : k + 9] = 0.0
+            sharpness[max(0, k - AROUND) : k + AROUND + 1] = 0.0
 
     def _narrowed(self, low: float, high: float, before: float) -> float:
         """Narrow a jump down, and give its size; 0 if it is none, which shows where what is left gets less."""
