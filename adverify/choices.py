@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import itertools
 import math
 from collections.abc import Mapping, Sequence
@@ -11,6 +12,8 @@ import hypothesis
 import numpy as np
 from hypothesis import strategies as st
 
+BESIDE = 0.6
+"""Times a default, so that probabilities stay such, and a bound below another stays below."""
 MAX_ARGUMENTS = 20
 """Combinations of constructor arguments that are tried."""
 CANDIDATES = 500
@@ -24,16 +27,41 @@ def choices(op: Any, arguments: Mapping[str, Any] | None = None) -> list[dict[st
     ----------
     op : type or Function
     arguments : mapping of str to sequence or strategy, optional
-        Default: the class's `arguments`.
+        Default: the class's `arguments`; where there are none, the constructor's own defaults, and other floats in
+        place of those among them.
     """
-    if not isinstance(op, type) or (arguments is None and not getattr(op, "arguments", None)):
+    if not isinstance(op, type):
         return [{}]
+    if arguments is None and not getattr(op, "arguments", None):
+        return [{}, *_beside_defaults(op)]
     given = getattr(op, "arguments", {}) if arguments is None else arguments
     options = [_values(v) for v in given.values()]
     return [
         {name: values[i] for name, values, i in zip(given, options, places, strict=True)}
         for places in _pairwise([len(values) for values in options])
     ]
+
+
+def _beside_defaults(kind: type) -> list[dict[str, Any]]:
+    """Give other floats than a constructor's defaults, if it takes them: a factor of 1 that backward forgets is one.
+
+    Only floats: other integers, flags and texts may make another op, of other shapes.
+
+    Examples
+    --------
+    >>> class Scaled:
+    ...     def __init__(self, factor=1.0, axis=-1):
+    ...         self.factor, self.axis = factor, axis
+    >>> _beside_defaults(Scaled)
+    [{'factor': 0.6}]
+    """
+    defaults = {name: p.default for name, p in inspect.signature(kind).parameters.items() if type(p.default) is float}
+    others = {name: BESIDE * value for name, value in defaults.items() if value and math.isfinite(value)}
+    try:
+        kind(**others)
+    except Exception:  # whatever it refuses them with is its right
+        return []
+    return [others] if others else []
 
 
 def _pairwise(lengths: Sequence[int]) -> list[tuple[int, ...]]:

@@ -767,3 +767,35 @@ def test_points_are_not_joined_along_an_axis_that_is_mixed():
     started = time.process_time()
     assert check_function(Ridge, max_examples=10, seed=0).ok
     assert time.process_time() - started < 20
+
+
+class Sharpened(Function):
+    """tanh(x * sharpness), whose backward is right for a sharpness of 1 only."""
+
+    def __init__(self, sharpness=1.0, axis=-1):
+        if not 0 < sharpness <= 1:
+            raise ValueError("sharpness must be in (0, 1]")
+        self.sharpness = sharpness
+
+    def forward(self, x):
+        return variable(np.tanh(self.sharpness * x.data))
+
+    def backward(self, x, grad):
+        x.grad += grad * (1 - np.tanh(self.sharpness * x.data) ** 2)
+
+
+class Fixed(Sharpened):
+    def __init__(self, sharpness=1.0):
+        if sharpness != 1:
+            raise ValueError("sharpness must be 1")
+        super().__init__(sharpness)
+
+
+def test_floats_other_than_a_constructors_defaults_are_tried():
+    with pytest.raises(VerificationError, match=r"op = Sharpened\(sharpness=0.6\)"):
+        check_function(Sharpened, seed=0)
+    assert check_function(Sharpened(), seed=0).ok
+
+
+def test_a_constructor_may_refuse_other_floats_than_its_defaults():
+    assert check_function(Fixed, max_examples=10, seed=0).ok
