@@ -244,8 +244,11 @@ class View(Ray):
         if self._outside(low, high, error):
             error += self.hidden(2.0**-coarsest) + self._roughness(coarsest) + self._backward_noise(coarsest)
             error += self._unfinished()
-        if self._outside(low, high, error) and (self.q.corner or where == "kink" or low != high):
-            low, high, error = self._nearby(low, high, error)
+        if self.q.corner or where == "kink" or low != high:
+            for points, outputs in self.q.surroundings():
+                if not self._outside(low, high, error):
+                    break
+                low, high, error = self._nearby(low, high, error, points, outputs)
         if self._outside(low, high, error):
             excuse = self.excuse_for(low, high, finest)
             settled = np.nan if where == "kink" else seen[0].value
@@ -306,13 +309,14 @@ class View(Ray):
             along: np.ndarray = np.where(self.direction == 0, 0.0, self.q.backward(points) * self.direction).sum(axis=1)
         return along
 
-    def _nearby(self, low: float, high: float, error: float) -> tuple[float, float, float]:
+    def _nearby(
+        self, low: float, high: float, error: float, points: np.ndarray, outputs: np.ndarray
+    ) -> tuple[float, float, float]:
         """Widen the slopes to Clarke's generalised directional derivative, from points where nothing ties.
 
         A subgradient of a function like sort or median need not lie between the two one-sided slopes at the point
         (Clarke, Optimization and Nonsmooth Analysis, 1983, section 2.1).
         """
-        points, outputs = self.q.beside
         t = 2.0**-27
         with np.errstate(all="ignore"):
             ahead = self.q.evaluate(points + t * self.direction)

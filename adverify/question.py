@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cache, cached_property
 
@@ -16,6 +16,9 @@ from adverify.verdict import Status
 
 MOST_WAYS, MOST_NUMBERS = 512, 1_000_000
 """In which a point is left: if it can be twice as many as elements, so that each is once in the middle of its ties."""
+
+THOROUGHLY = 2000
+"""Ways to leave a point before an accusation at a kink."""
 
 RELATIVE_FLOOR = 2e-7
 """Below it nobody is accused: backward may be less exact than forward for honest reasons."""
@@ -104,10 +107,26 @@ class Question:
         ulps = np.array([1.0, 2.0, 3.0])[:, None] * np.spacing(np.abs(self.x)) * np.sign(self.x)
         return self.x + np.stack([ulps, -ulps])
 
+    def surroundings(self) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        """Give points around this one and the outputs there: a few, then, if asked for, many more."""
+        yield self.beside
+        yield self.all_beside
+
     @cached_property
     def beside(self) -> tuple[np.ndarray, np.ndarray]:
         """Points around this one, where nothing ties, and the outputs there."""
-        points = self.x + 1e-4 * self.room * self.around
+        return self._leaving(self.around)
+
+    @cached_property
+    def all_beside(self) -> tuple[np.ndarray, np.ndarray]:
+        """Many more of them: of several elements that tie, one order may be rare."""
+        n = elements(self.evaluate.shapes)
+        rng = np.random.default_rng(1)
+        many = max(1, min(THOROUGHLY, MOST_NUMBERS // max(1, n)))
+        return self._leaving(rng.choice([-1.0, 1.0], (many, n)) * rng.uniform(0.1, 2, (many, n)))
+
+    def _leaving(self, ways: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        points = self.x + 1e-4 * self.room * ways
         return points, self.evaluate(points)
 
     @cached_property

@@ -799,3 +799,24 @@ def test_floats_other_than_a_constructors_defaults_are_tried():
 
 def test_a_constructor_may_refuse_other_floats_than_its_defaults():
     assert check_function(Fixed, max_examples=10, seed=0).ok
+
+
+class DistanceOfSorted(Function):
+    """The mean of |sort(x) - sort(y)|, with 0 where two are equal: of tied elements each may be any in order."""
+
+    def forward(self, x, y):
+        if x.data.ndim != 1 or x.data.shape != y.data.shape:
+            raise ValueError("two vectors of one length")
+        return variable(np.abs(np.sort(x.data) - np.sort(y.data)).sum())
+
+    def backward(self, x, y, grad):
+        i, j = np.argsort(x.data, kind="stable"), np.argsort(y.data, kind="stable")
+        slopes = grad * np.sign(x.data[i] - y.data[j])
+        x.grad[i] += slopes
+        y.grad[j] -= slopes
+
+
+@pytest.mark.parametrize("seed", range(100, 130))
+def test_of_many_ties_no_order_is_left_out(seed):
+    inputs = [[-1.0, 0.0, 1.0, 0.0, -1.0], [0.0, 1.0, 0.0, 0.0, 1.0]]
+    assert check_case(DistanceOfSorted, inputs, property="special values", seed=seed).ok
