@@ -13,7 +13,7 @@ import numpy as np
 from hypothesis import strategies as st
 
 from adverify.case import Case
-from adverify.choices import choices
+from adverify.choices import choices, defaults
 from adverify.diagnosis import diagnose
 from adverify.domains import Domain
 from adverify.exemptions import hints
@@ -342,7 +342,8 @@ def _subjects(
                 continue
             fitting += [(subject, sampling) for sampling in samplings]
         found += fitting
-        report.inferred += [f"{sampling}" + (f" ({subject.name})" if chosen else "") for _, sampling in fitting]
+        how = subject.name if chosen else _only_defaults(op)
+        report.inferred += [f"{sampling} ({how})" if how else f"{sampling}" for _, sampling in fitting]
     if not found:
         asked_by = getattr(op, "asked_by", "")
         elsewhere = "" if asked_by else ", or the same as attributes of the class"
@@ -351,6 +352,12 @@ def _subjects(
             f"{asked_by or 'check_function'}({report.name}, signature=..., domain=...) or inputs=[...]{elsewhere}"
         )
     return found
+
+
+def _only_defaults(op: Any) -> str:
+    """Say so where a constructor takes arguments, and no values to try were given: of others nothing is known."""
+    kept = defaults(op)
+    return f"constructor: only its defaults, {kept}" if kept else ""
 
 
 def _arities(subject: Subject, signature: Signature | None, inputs: Any) -> tuple[int, ...]:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import inspect
 import itertools
 import math
+import reprlib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -34,6 +36,15 @@ def choices(op: Any, arguments: Mapping[str, Any] | None = None) -> list[dict[st
         {name: values[i] for name, values, i in zip(given, options, places, strict=True)}
         for places in _pairwise([len(values) for values in options])
     ]
+
+
+def defaults(op: Any) -> str:
+    """Write the constructor's arguments that have defaults, with those; empty for an instance, or if there are none."""
+    try:
+        parameters = inspect.signature(op).parameters.values() if isinstance(op, type) else ()
+    except (TypeError, ValueError):  # of classes written in C, and of others that hide it
+        return ""
+    return ", ".join(f"{p.name}={reprlib.repr(p.default)}" for p in parameters if p.default is not p.empty)
 
 
 def _pairwise(lengths: Sequence[int]) -> list[tuple[int, ...]]:
