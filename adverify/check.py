@@ -13,7 +13,7 @@ import numpy as np
 from hypothesis import strategies as st
 
 from adverify.case import Case
-from adverify.choices import choices
+from adverify.choices import choices, defaults
 from adverify.diagnosis import diagnose
 from adverify.domains import Domain
 from adverify.exemptions import hints
@@ -57,7 +57,8 @@ def check_function(
     op : type or Function
         A Function class, or an instance of one.
     arguments : mapping of str to sequence or strategy, optional
-        Constructor arguments, each with the values to draw from. Default: the class's `arguments`, else its defaults.
+        Constructor arguments, each with the values to draw from. Default: the class's `arguments`, else the
+        constructor's defaults, and other floats beside those among them.
     signature : str, optional
         The shapes it takes, ``"(m,k),(k,n)->(m,n)"``. Default: the class's `signature`, else found by calling forward.
     domain : Domain or sequence of Domain, optional
@@ -342,7 +343,8 @@ def _subjects(
                 continue
             fitting += [(subject, sampling) for sampling in samplings]
         found += fitting
-        report.inferred += [f"{sampling}" + (f" ({subject.name})" if chosen else "") for _, sampling in fitting]
+        how = subject.name if chosen else _at_defaults(op)
+        report.inferred += [f"{sampling} ({how})" if how else f"{sampling}" for _, sampling in fitting]
     if not found:
         asked_by = getattr(op, "asked_by", "")
         elsewhere = "" if asked_by else ", or the same as attributes of the class"
@@ -351,6 +353,12 @@ def _subjects(
             f"{asked_by or 'check_function'}({report.name}, signature=..., domain=...) or inputs=[...]{elsewhere}"
         )
     return found
+
+
+def _at_defaults(op: Any) -> str:
+    """Say with what a constructor was called that no values were given for: of others nothing is known."""
+    kept = defaults(op)
+    return f"constructor: its defaults, {kept}" if kept else ""
 
 
 def _arities(subject: Subject, signature: Signature | None, inputs: Any) -> tuple[int, ...]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import itertools
 import math
+import reprlib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -62,6 +63,15 @@ def _beside_defaults(kind: type) -> list[dict[str, Any]]:
     except Exception:  # whatever it refuses them with is its right
         return []
     return [others] if others else []
+
+
+def defaults(op: Any) -> str:
+    """Write the constructor's arguments that have defaults, with those; empty for an instance, or if there are none."""
+    try:
+        parameters = inspect.signature(op).parameters.values() if isinstance(op, type) else ()
+    except (TypeError, ValueError):  # of classes written in C, and of others that hide it
+        return ""
+    return ", ".join(f"{p.name}={reprlib.repr(p.default)}" for p in parameters if p.default is not p.empty)
 
 
 def _pairwise(lengths: Sequence[int]) -> list[tuple[int, ...]]:

@@ -15,6 +15,9 @@ from adverify.verdict import Evidence, Status, Verdict, undecided, violated
 MOST_SHOWN = 1000
 """Of more directions only the wrong ones are put into evidence."""
 
+UNDERFLOWS = 1e-81
+"""The fourth power of what is smaller is 0."""
+
 
 def verdict_of(case: Case, question: Question, findings: Findings) -> Verdict:
     """Sum up the findings along all directions of one case."""
@@ -60,6 +63,8 @@ def _accusation(case: Case, question: Question, findings: Sequence[Finding], wro
         narrow = worst.high - worst.low <= max(0.01 * abs(worst.expected), worst.error)
         between = "" if narrow or worst.is_smooth else f", where any slope from {low:.6g} to {high:.6g} would be right"
         actual, right = _apart(question.v[j], expected[j]), _apart(expected[j], question.v[j])
+        if not np.isfinite(question.v[j]) and expected[j] == 0 and may_underflow(question.x):
+            return violated(f"{_element(case, j)} is {actual}, where forward does not change at all", *evidence)
         return violated(f"{_element(case, j)} is {actual} and should be {right}{between}", *evidence)
     worst = findings[wrong[0]]
     direction = question.direction(wrong[0])
@@ -72,6 +77,11 @@ def _accusation(case: Case, question: Question, findings: Sequence[Finding], wro
         f"moving {together}{more} together changes the output by {right} a unit; backward says {actual}",
         *_per_input(case, question, expected, bar, direction != 0),
     )
+
+
+def may_underflow(x: np.ndarray) -> bool:
+    """Whether powers of an element are 0 in doubles, so that what does not move need not be flat."""
+    return bool(((x != 0) & (np.abs(x) < UNDERFLOWS)).any())
 
 
 def _apart(value: float, other: float) -> str:

@@ -427,6 +427,18 @@ def test_optional_and_variable_inputs_are_inferred():
     assert len(check_function(Total).inferred) == 3
 
 
+def test_a_report_says_where_defaults_were_tried():
+    class Scaled(Elementwise):
+        def __init__(self, a=1.0, b=3):
+            self.a = a
+
+    said = " (constructor: its defaults, a=1.0, b=3)"
+    assert check_function(Scaled).inferred[0].endswith(said)
+    assert "constructor" not in check_function(Scaled(2.0)).inferred[0]
+    assert "constructor" not in check_function(Scaled, arguments={"a": [1.0]}).inferred[0]
+    assert "constructor" not in check_function(Elementwise).inferred[0]
+
+
 def test_importing_adverify_imports_no_optional_library():
     import subprocess
 

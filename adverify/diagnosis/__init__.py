@@ -16,7 +16,7 @@ import numpy as np
 
 from adverify.diagnosis.base import GRADIENT, Mistake, faults_of, kinds, mistakes_of
 from adverify.diagnosis.gathering import FEW_AXES, Stopwatch, gather, ranks_of
-from adverify.diagnosis.witness import Witness
+from adverify.diagnosis.witness import Witness, is_slight, scale_of
 from adverify.isolation import OutOfTime
 from adverify.report import Diagnosis, Failure
 
@@ -103,11 +103,15 @@ def _explained(
 ) -> tuple[Mistake, str] | None:
     """Find the simplest mistake that fits all witnesses; else all of some kind, the falsifying example's first."""
     known = [w for w in witnesses if w.is_known(i)]
+    scale = scale_of(known, i)
     for which, some in _groups(known):
         if not _can_tell(some, i):
             continue
         some.sort(key=lambda w: (not w.wrong(i).any(), w.near))  # what does not fit is then seen at once
-        for mistake in (m for m in candidates if m.in_groups or len(some) == len(known)):
+        slight = is_slight(some, i, scale)
+        for mistake in (m for m in candidates if m.is_slight or not slight):
+            if not mistake.in_groups and len(some) < len(known):
+                continue
             if stopwatch.seconds > SECONDS:
                 return None
             text = _said(mistake.explain, some, i)

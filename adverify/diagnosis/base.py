@@ -32,12 +32,16 @@ class Mistake(ABC):
         The properties whose failures it may explain.
     in_groups : bool
         Whether it is also looked for at inputs of some ranks or sizes only, where it does not fit all.
+    is_slight : bool
+        Whether it may leave a gradient that is right to five digits; what would change more is then not the mistake,
+        though it may fit.
     """
 
     kind: ClassVar[str] = ""
     complexity: ClassVar[int] = 0
     properties: ClassVar[tuple[str, ...]] = GRADIENT
     in_groups: ClassVar[bool] = True
+    is_slight: ClassVar[bool] = False
 
     @abstractmethod
     def explain(self, witnesses: Sequence[Witness], i: int) -> str:

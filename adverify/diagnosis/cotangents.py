@@ -78,6 +78,7 @@ class ConstantTerm(Mistake):
 
     kind = "constant-term"
     complexity = 3
+    is_slight = True
     properties = (*GRADIENT, "linearity")
 
     def explain(self, witnesses: Sequence[Witness], i: int) -> str:

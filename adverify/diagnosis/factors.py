@@ -5,14 +5,25 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 
 import numpy as np
 
 from adverify.diagnosis.base import Mistake
-from adverify.diagnosis.witness import RELATIVE, Witness
+from adverify.diagnosis.witness import RELATIVE, SLIGHT, Witness, measured
+from adverify.strategies.cases import ordinary
 
 LEAST = 6
-"""Elements at which a factor that varies must be seen."""
+"""Elements at which a factor must be seen that varies, or is nearly 1."""
+
+MOST_LONGER = 8
+"""Inputs of other lengths at which counts are told apart."""
+
+EXACT = 1.05
+"""An error bar of so many times what a diagnosis may miss by is hardly the oracle's."""
+
+ALIKE = 0.1
+"""Factors that are nearly 1 are one if they differ by less than this share of their distance from 1."""
 
 
 class LeftOut(Mistake):
@@ -83,14 +94,85 @@ class Factor(Mistake):
             return ""
         if _alike(found):
             c = float(np.median(found))
+            if abs(c - 1) <= SLIGHT:
+                return ""
             exact = _closed_form(c, witnesses[0])
             value = exact[1] if exact else c
             return _times(value, exact[0] if exact else "") if _all_fit(witnesses, i, [value] * len(witnesses)) else ""
-        for name, count in _COUNTS.items():
-            counts = [count(w, i) for w in witnesses]
-            if all(np.isfinite(counts)) and _all_fit(witnesses, i, counts):
-                return f"is {name} what it should be"
-        return ""
+        fitting = [(n, count) for n, count in _counts(witnesses).items() if _is_count(witnesses, i, count)]
+        others = list(_of_other_lengths(witnesses)) if fitting else []
+        return next((f"is {n} what it should be" for n, count in fitting if _is_count(others, i, count)), "")
+
+
+def _is_count(witnesses: Sequence[Witness], i: int, count: Count) -> bool:
+    counts = [count(w, i) for w in witnesses]
+    return bool(np.isfinite(counts).all()) and _all_fit(witnesses, i, counts)
+
+
+def _of_other_lengths(witnesses: Sequence[Witness]) -> Iterator[Witness]:
+    """Measure where an axis or two are longer than at a witness, if forward takes that.
+
+    Lengths that are alike at all witnesses need not be the same axis.
+    """
+    sampling = witnesses[0].case.sampling
+    if sampling.given or any(d.structure for d in sampling.domains):
+        return
+    w = max(witnesses, key=lambda w: (min((n for a in w.arrays for n in a.shape), default=0), -max(_sizes(w))))
+    axes = [(j, axis) for j, a in enumerate(w.arrays) for axis in range(a.ndim)]
+    rng = np.random.default_rng(w.case.seed)
+    left = MOST_LONGER
+    for chosen in (*itertools.combinations(axes, 1), *itertools.combinations(axes, 2)):
+        shapes = tuple(
+            tuple(n + ((j, axis) in chosen) for axis, n in enumerate(a.shape)) for j, a in enumerate(w.arrays)
+        )
+        longer = measured(w.case.at(ordinary(shapes, sampling, rng)))
+        if longer is not None:
+            yield longer
+            left -= 1
+        if not left:
+            return
+
+
+def _sizes(w: Witness) -> tuple[int, ...]:
+    return tuple(a.size for a in w.arrays)
+
+
+class Rounded(Mistake):
+    """A constant of the gradient has few digits.
+
+    Examples
+    --------
+    ::
+
+        class Op(Function):
+            def forward(self, x):
+                return variable(np.sin(np.pi * x.data))
+
+            def backward(self, x, grad):
+                x.grad += grad * 3.14159 * np.cos(np.pi * x.data)
+    """
+
+    kind = "factor"
+    in_groups = False
+    is_slight = True
+
+    def explain(self, witnesses: Sequence[Witness], i: int) -> str:
+        """Compare factors among themselves more closely than with 1: most gradients that are nearly right are so."""
+        ratios = np.concatenate([_exact_ratios(w, i) for w in witnesses])
+        if ratios.size < LEAST:
+            return ""
+        c = float(np.median(ratios))
+        if not RELATIVE / 2 < abs(c - 1) <= SLIGHT or not (np.abs(ratios - c) <= ALIKE * abs(c - 1)).all():
+            return ""
+        return _times(c, "") if _all_fit(witnesses, i, [c] * len(witnesses)) else ""
+
+
+def _exact_ratios(w: Witness, i: int) -> np.ndarray:
+    """Give what backward gives, relative to the true gradient, where that is known to the oracle's last digits."""
+    expected = np.ravel(w.expected[i])
+    with np.errstate(all="ignore"):
+        exact = np.isfinite(expected) & (np.ravel(w.bar[i]) <= EXACT * RELATIVE * np.abs(expected))
+        return np.asarray(np.ravel(w.actual[i])[exact] / expected[exact])
 
 
 def _all_fit(witnesses: Sequence[Witness], i: int, factors: Sequence[float]) -> bool:
@@ -163,7 +245,8 @@ def _attributes(witness: Witness) -> Iterator[tuple[str, float]]:
 
 def _times(c: float, form: str) -> str:
     if abs(c - 1) < 1e-2:
-        return f"is {c:.7g} times what it should be: a constant is rounded, or slightly off"
+        digits = 3 - math.floor(math.log10(abs(c - 1)))
+        return f"is {c:.{digits}g} times what it should be: a constant is rounded, or slightly off"
     if form:
         return f"is {form} times what it should be ({c:.6g})"
     return f"is {c:.6g} times what it should be"
@@ -195,7 +278,9 @@ def _variance(w: Witness, i: int) -> float:
     return (n - 1) / n if n > 1 else np.nan
 
 
-_COUNTS: dict[str, Callable[[Witness, int], float]] = {
+Count = Callable[[Witness, int], float]
+
+_COUNTS: dict[str, Count] = {
     "1 / n times, for n outputs,": lambda w, i: 1 / _outputs(w, i),
     "n times, for n outputs,": _outputs,
     "1 / n times, for an input of n elements,": lambda w, i: 1 / _size(w, i),
@@ -211,6 +296,25 @@ _COUNTS: dict[str, Callable[[Witness, int], float]] = {
     "(n - 1) / n times, for n elements per output,": _variance,
     "n / (n - 1) times, for n elements per output,": lambda w, i: 1 / _variance(w, i),
 }
+
+
+def _counts(witnesses: Sequence[Witness]) -> dict[str, Count]:
+    """Give, by what is said of them, the counts that a factor may be; of inputs of as many axes also their lengths."""
+    found = dict(_COUNTS)
+    for j, name in enumerate(witnesses[0].case.names):
+        ranks = {w.arrays[j].ndim for w in witnesses}
+        for axis in range(min(ranks) if len(ranks) == 1 else 0):
+            found[f"1 / n times, for axis {axis} of {name} of length n,"] = partial(_inverse_length, j=j, axis=axis)
+            found[f"n times, for axis {axis} of {name} of length n,"] = partial(_length, j=j, axis=axis)
+    return found
+
+
+def _length(w: Witness, i: int, j: int, axis: int) -> float:
+    return float(w.arrays[j].shape[axis])
+
+
+def _inverse_length(w: Witness, i: int, j: int, axis: int) -> float:
+    return 1 / _length(w, i, j, axis)
 
 
 class Ratio(Mistake):

@@ -9,9 +9,12 @@ from adverify.diagnosis.base import GRADIENT, Fault
 from adverify.diagnosis.gathering import Stopwatch, gather
 from adverify.diagnosis.witness import measured, slope
 from adverify.directions import moved_off
+from adverify.properties.gradient import SpecialValues
 from adverify.report import Failure
 from adverify.strategies.values import MATRICES
 from adverify.subject import Arrays
+from adverify.summary import may_underflow
+from adverify.verdict import Status, Verdict
 
 OFF = 0.371
 """Added to equal elements, which stay equal: if that mends the gradient, it was their value and not the tie."""
@@ -48,7 +51,10 @@ class NotANumber(Fault):
             kinds = {"NaN" if np.isnan(v) else "infinite" for v in e.actual[known]}
             right = np.where(np.abs(e.expected) <= e.error, 0.0, e.expected)[known]
             values = {f"{v:.6g}" for v in right}
-            where = f"{values.pop()} is right" if len(values) == 1 else "the true gradient is finite"
+            if may_underflow(flat(failure.case.arrays)) and not e.expected[known].any():
+                where = "forward, as it is computed, does not change"
+            else:
+                where = f"{values.pop()} is right" if len(values) == 1 else "the true gradient is finite"
             parts.append(f"{e.what} is {' or '.join(sorted(kinds))} where {where}")
         return "; ".join(parts)
 
@@ -130,28 +136,32 @@ class Point(Fault):
             return ""
         x = flat(failure.case.arrays)
         first = int(wrong.argmax())
-        if np.unique(np.abs(x[wrong])).size != 1 or not _is_wrong_alone(failure.case, first):
+        if np.unique(np.abs(x[wrong])).size != 1 or not _is_for_its_value(failure.case, wrong):
             return ""
         return f"only the value {x[first] + 0.0:.6g} itself is wrong; right next to it the gradient is right"
 
 
-def _is_wrong_alone(case: Case, at: int) -> bool:
-    """Whether an element is wrong also where no other is equal to it."""
-    x = flat(case.arrays)
-    equal = (x == x[at]) & (np.arange(x.size) != at)
-    if not equal.any():
-        return True
-    witness = measured(case.at(unflat(np.where(equal, x + OFF, x), case.arrays)))
-    return witness is not None and bool(
-        np.concatenate([np.ravel(witness.wrong(i)) for i in range(len(case.arrays))])[at]
-    )
+def _is_for_its_value(case: Case, wrong: np.ndarray) -> bool:
+    """Whether an element stays wrong if all others change, and all are right if only those that are wrong do.
+
+    Others may be to blame as well: a tie among them, or a zero.
+    """
+    x, off = flat(case.arrays), flat(moved_off(case).arrays)
+    first = np.arange(x.size) == wrong.argmax()
+    alone, beside = (case.at(unflat(np.where(kept, x, off), case.arrays)) for kept in (first, ~wrong))
+    still = _wrong_in(SpecialValues().check(alone), alone)
+    return still is not None and bool(still[first].all()) and SpecialValues().check(beside).status is Status.HOLDS
 
 
 def _wrong(failure: Failure) -> np.ndarray | None:
     """Tell which elements of all inputs are wrong."""
-    by_name = {e.what: e.wrong for e in failure.verdict.evidence}
+    return _wrong_in(failure.verdict, failure.case)
+
+
+def _wrong_in(verdict: Verdict, case: Case) -> np.ndarray | None:
+    by_name = {e.what: e.wrong for e in verdict.evidence}
     parts = [np.ravel(by_name.get(f"{n}.grad", np.zeros(a.shape, bool)))
-             for n, a in zip(failure.case.names, failure.case.arrays, strict=True)]  # fmt: skip
+             for n, a in zip(case.names, case.arrays, strict=True)]  # fmt: skip
     wrong = np.concatenate(parts)
     return wrong if wrong.any() else None
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from adverify.diagnosis.base import Mistake
 from adverify.diagnosis.factors import _closed_form, _times
-from adverify.diagnosis.witness import Witness
+from adverify.diagnosis.witness import SLIGHT, Witness
 
 LEAST = 5
 """Elements that must be wrong, and as many right, away from the falsifying example."""
@@ -37,6 +37,7 @@ class Region(Mistake):
 
     kind = "region"
     complexity = 6
+    is_slight = True
 
     def explain(self, witnesses: Sequence[Witness], i: int) -> str:
         for where, mask in _regions(witnesses, i):
@@ -135,13 +136,13 @@ def inside(witnesses: Sequence[Witness], i: int, masks: Sequence[np.ndarray]) ->
     if fits(np.negative):
         return ", where it has the wrong sign"
     inside = wrong & (expected != 0)
-    if not actual[mask & known].any():
+    if not actual[mask & known].any() and wrong[mask & known].all():
         return ", where it is 0 and should not be"
     ratios = actual[inside] / expected[inside]
     if ratios.size and np.isfinite(ratios).all():
         c = float(ratios[np.abs(expected[inside]).argmax()])
         exact = _closed_form(c, witnesses[0])
         value = exact[1] if exact else c
-        if value and fits(lambda a: a / value):
+        if value and abs(value - 1) > SLIGHT and fits(lambda a: a / value):
             return f", where it {_times(value, exact[0] if exact else '')}"
     return None if (wrong != mask)[known].any() else ""

@@ -156,10 +156,23 @@ class KeptOnVariable(Fault):
     def explain(self, failure: Failure) -> str:
         case = failure.case
         op, inputs = case.subject.make(), fresh(case)
-        before = [set(vars(x)) for x in inputs]
         case.subject.apply(op, inputs)
-        kept = [f"{n}.{a}" for n, x, b in zip(case.names, inputs, before, strict=True) for a in set(vars(x)) - b]
-        return f"forward keeps {' and '.join(sorted(kept))} on its input, where another use replaces it" if kept else ""
+        kept = _kept_on(inputs, case)
+        if kept:
+            return f"forward keeps {kept} on its input, where another use replaces it"
+        _pulled(case, op, inputs)
+        kept = _kept_on(inputs, case)
+        other = case.at(case.arrays)
+        other.__dict__["cotangents"] = tuple(2 * g for g in case.cotangents)  # where a cached property keeps it
+        if not kept or _is_right(other, op, inputs) or not _is_right(other, op, fresh(case)):
+            return ""
+        return f"backward keeps {kept} on its input, and another use of that input gets it"
+
+
+def _kept_on(inputs: Sequence[Variable], case: Case) -> str:
+    """Name what inputs hold that new ones do not."""
+    pairs = zip(case.names, inputs, fresh(case), strict=True)
+    return " and ".join(sorted(f"{n}.{a}" for n, x, new in pairs for a in set(vars(x)) - set(vars(new))))
 
 
 class Nondeterministic(Fault):

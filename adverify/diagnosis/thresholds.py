@@ -51,6 +51,7 @@ class Threshold(Mistake):
     kind = "region"
     complexity = 8
     in_groups = False
+    is_slight = True
 
     def explain(self, witnesses: Sequence[Witness], i: int) -> str:
         case = witnesses[0].case
@@ -144,14 +145,29 @@ class _Part:
 
 
 def _part(witnesses: Sequence[Witness], i: int, j: int) -> _Part | None:
-    """Find the part of the values of input `j` in which the gradient of input `i` is wrong; None if there is none."""
+    """Find the part of the values of input `j` in which the gradient of input `i` is wrong; None if there is none.
+
+    Where outputs do not move, a gradient of 0 is right: if an error ends there at once, it is because forward becomes
+    flat. If it has faded away before, flatness tells nothing.
+    """
     seen = [_Seen(w, i) for w in witnesses]
+    size = np.concatenate([s.size for s in seen])
+    visible = size > NEGLIGIBLE * max(s.scale for s in seen)
+    if (size == 0).any():
+        part = _part_among(seen, visible | (size == 0), i, j)
+        if part is not None and not part.fades:
+            return part
+    return _part_among(seen, visible, i, j)
+
+
+def _part_among(seen: Sequence[_Seen], chosen: np.ndarray, i: int, j: int) -> _Part | None:
+    """Find it from some of all elements."""
     x, known, wrong = (
         np.concatenate(parts)
         for parts in zip(*((np.ravel(s.witness.arrays[j]), s.known, s.wrong) for s in seen), strict=True)
     )
-    known &= np.concatenate([s.size for s in seen]) > NEGLIGIBLE * max(s.scale for s in seen)
-    owner = np.concatenate([np.full(s.wrong.size, k) for k, s in enumerate(seen)])
+    known &= chosen
+    owner = [s.witness for s in seen for _ in range(s.wrong.size)]
     element = np.concatenate([np.arange(s.wrong.size) for s in seen])
     right, wrong = np.flatnonzero(known & ~wrong), np.flatnonzero(known & wrong)
     if len(right) < LEAST or len(wrong) < LEAST:
@@ -166,7 +182,7 @@ def _part(witnesses: Sequence[Witness], i: int, j: int) -> _Part | None:
                  (above[q[above].argmin()], last) if above.size else None)  # fmt: skip
         low, high = (
             None if side is None else
-            _narrowed(_Edge(float(q[side[0]] / q[side[1]] * x[side[1]]), float(x[side[1]]), witnesses[owner[side[1]]],
+            _narrowed(_Edge(float(q[side[0]] / q[side[1]] * x[side[1]]), float(x[side[1]]), owner[side[1]],
                             int(element[side[1]])), i, j)
             for side in sides
         )  # fmt: skip

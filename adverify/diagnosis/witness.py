@@ -9,7 +9,7 @@ from functools import cached_property
 import numpy as np
 
 from adverify import oracle
-from adverify.case import Case, flat, unflat
+from adverify.case import Case, flat, largest, unflat
 from adverify.directions import is_lopsided, room_of
 from adverify.engine import Variable, variable
 from adverify.evaluation import Evaluator
@@ -25,6 +25,9 @@ CLEARLY = 10
 
 SHARP = 1e-4
 """An error bar above this share of the gradient's size tells nothing."""
+
+SLIGHT = 1e-5
+"""An error below this share of the gradient's size is one of digits: hardly anything but digits explains it."""
 
 KNOWN = 0.7
 """Of a gradient's elements, so many have to be known for it to tell anything."""
@@ -219,6 +222,21 @@ def slope(case: Case, members: np.ndarray) -> tuple[float, float]:
     evaluate = Evaluator(case.subject, case.arrays, case.outputs, case.sampling.memory)
     estimate = oracle.screen(oracle.sample(evaluate, x, g, step * members[None].astype(float), RUNGS))
     return float(estimate.value[0]) / step, CLEARLY * float(estimate.error[0]) / step
+
+
+def is_slight(witnesses: Sequence[Witness], i: int, scale: float) -> bool:
+    """Whether all that is wrong is the last digits, for gradients as large as they get elsewhere."""
+    return all(
+        bool((np.abs(w.actual[i] - w.expected[i]) <= SLIGHT * scale * largest(w.cotangents))[known].all())
+        for w in witnesses
+        for known in [np.isfinite(w.expected[i])]
+    )
+
+
+def scale_of(witnesses: Sequence[Witness], i: int) -> float:
+    """Give how large gradients of an input are for a cotangent of 1: at a single witness they may vanish."""
+    sizes = ((float(np.nan_to_num(np.abs(w.expected[i])).max()), largest(w.cotangents)) for w in witnesses)
+    return max((size / g for size, g in sizes if g), default=0.0)
 
 
 def fresh(case: Case) -> list[Variable]:

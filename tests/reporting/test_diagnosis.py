@@ -1,5 +1,6 @@
 """Diagnoses are right, or there is none: each kind on ops that make that mistake, and none on other mistakes."""
 
+import dataclasses
 import re
 
 import numpy as np
@@ -370,3 +371,176 @@ def test_the_last_line_of_the_ops_own_code_is_shown():
     assert failure.diagnoses[0].kind == "exception"
     assert "return np.reshape(x, (7, 11, 13))" in failure.diagnoses[0].text
     assert own_line(failure.verdict.exception, failure.case) in failure.diagnoses[0].text
+
+
+def test_an_error_of_some_digits_at_some_values_is_no_factor():
+    class ShortSeries(Function):
+        def forward(self, x):
+            return variable(np.expm1(-np.abs(x.data)))
+
+        def backward(self, x, grad):
+            slope = -np.sign(x.data) * np.exp(-np.abs(x.data))
+            x.grad += grad * slope * np.where(np.abs(x.data) > 1, 1 + 2e-6 / np.abs(x.data) ** 3, 1)
+
+    assert "factor" not in [d.kind for d in asked_at(ShortSeries, [[1.02, 0.4]]).diagnoses]
+
+
+@pytest.mark.parametrize(("off", "said"), [(1.2e-6, "1.0000012"), (-8.4e-7, "0.99999916")])
+def test_a_rounded_constant_is_said_with_the_digits_that_tell_it_from_1(off, said):
+    class Slightly(Op):
+        def slope(self, x):
+            return (1 + off) * np.cos(x)
+
+    (d,) = asked_at(Slightly, [[0.5, 1.5]]).diagnoses
+    assert d.kind == "factor"
+    assert d.text.startswith(f"x.grad is {said}")
+
+
+def test_a_part_that_is_rounded_is_not_a_part_that_is_left_out():
+    class Shifted(Function):
+        def forward(self, x):
+            return variable(x.data - x.data.mean(-1, keepdims=True))
+
+        def backward(self, x, grad):
+            x.grad += grad - grad.mean(-1, keepdims=True).astype(np.float32)
+
+    failure = found(Shifted).failures[0]
+    assert [d.kind for d in failure.diagnoses] == ["precision"]
+    assert "float32" in failure.diagnoses[0].text
+
+
+def test_a_tie_elsewhere_is_not_blamed_on_the_value_of_an_element():
+    class SharesByTheWholeCount(Function):
+        def forward(self, x):
+            if x.data.ndim != 2 or not x.data.size:
+                raise ValueError("expected a matrix")
+            return variable(x.data.min(axis=1))
+
+        def backward(self, x, grad):
+            least = x.data == x.data.min(axis=1, keepdims=True)
+            x.grad += grad[:, None] * least * len(x.data) / least.sum()
+
+    failure = asked_at(SharesByTheWholeCount, [[[0.0, 0.0], [1.0, 2.0]]], property="special values")
+    assert failure.diagnoses == ()
+
+
+def test_a_value_is_blamed_where_it_is_wrong_whatever_the_others_are():
+    class AtOne(Function):
+        def forward(self, x):
+            return variable(x.data**3)
+
+        def backward(self, x, grad):
+            x.grad += grad * np.where(x.data == 1, 0.0, 3 * x.data**2)
+
+    (d,) = asked_at(AtOne, [[1.0, 2.3]], property="special values").diagnoses
+    assert (d.kind, d.text) == ("point", "only the value 1 itself is wrong; right next to it the gradient is right")
+
+
+class Series(Function):
+    """A linear layer at each of many times; the gradient of its bias is wrongly a mean over the batch."""
+
+    def forward(self, x, w, b):
+        if x.data.ndim != 3 or w.data.shape != (x.data.shape[1], b.data.size) or b.data.ndim != 1:
+            raise ValueError("expected (n, k, t), (k, m) and (m,)")
+        return variable(np.einsum("nkt,km->nmt", x.data, w.data) + b.data[:, None])
+
+    def backward(self, x, w, b, grad):
+        x.grad += np.einsum("nmt,km->nkt", grad, w.data)
+        w.grad += np.einsum("nmt,nkt->km", grad, x.data)
+        b.grad += grad.sum(axis=2).mean(axis=0)
+
+
+SQUARE = np.array([[1.1, 0.3], [0.4, 2.2]])
+
+
+def test_lengths_that_are_alike_are_told_apart():
+    (d,) = asked_at(Series, [[SQUARE, -SQUARE], SQUARE, [0.3, 1.7]]).diagnoses
+    assert (d.kind, d.text) == ("factor", "b.grad is 1 / n times, for axis 0 of x of length n, what it should be")
+
+
+def test_lengths_that_are_alike_at_all_witnesses_are_told_apart():
+    """As if no other shapes had been found."""
+    alike = tuple(((n, n, n), (n, n), (n,)) for n in (2, 3))
+    failure = asked_at(Series, [[SQUARE, -SQUARE], SQUARE, [0.3, 1.7]])
+    sampling = dataclasses.replace(failure.case.sampling, shapes=alike)
+    case = dataclasses.replace(failure.case, sampling=sampling)
+    (d,) = diagnosis.diagnose(dataclasses.replace(failure, case=case))
+    assert d.text == "b.grad is 1 / n times, for axis 0 of x of length n, what it should be"
+
+
+def test_where_forward_underflows_no_gradient_is_said_to_be_right():
+    class Length(Function):
+        def forward(self, x):
+            return variable(np.sqrt(np.sum(x.data**2)))
+
+        def backward(self, x, grad):
+            x.grad += grad * x.data / np.sqrt(np.sum(x.data**2))
+
+    failure = asked_at(Length, [[2e-200, 6.5e-200]], property="extremes")
+    (d,) = failure.diagnoses
+    assert d.kind == "nan"
+    assert "0 is right" not in d.text
+    assert "should be" not in failure.verdict.reason
+
+
+def test_an_error_ends_where_forward_becomes_flat():
+    class Clipped(Function):
+        def forward(self, x):
+            return variable(np.clip(x.data, -4, 4) ** 2)
+
+        def backward(self, x, grad):
+            x.grad += grad * np.where(np.abs(x.data) < 2, 2 * x.data, 0)
+
+    (d,) = asked_at(Clipped, [[0.5, 3.1]]).diagnoses
+    assert d.kind == "region"
+    where = re.search(r"only where ([\d.]+) < \|x\| < ([\d.]+).*, where it is 0 and should not be", d.text)
+    assert where, d.text
+    assert [float(end) for end in where.groups()] == pytest.approx([2, 4], abs=0.1)
+
+
+def test_what_backward_leaves_on_an_input_is_named():
+    class Remembers(Function):
+        def forward(self, x):
+            return variable(np.exp(x.data))
+
+        def backward(self, x, grad):
+            if not hasattr(x, "pulled"):
+                x.pulled = grad * np.exp(x.data)
+            x.grad += x.pulled
+
+    (d,) = asked_at(Remembers, [[0.5, 1.5]], property="composition").diagnoses
+    assert (d.kind, d.text) == ("stale", "backward keeps x.pulled on its input, and another use of that input gets it")
+
+
+@pytest.mark.parametrize("x", [[1.0, 1.0, 1.7], [1.0, 2.0, 2.0]])
+def test_where_the_oracle_settled_no_other_slope_is_said_to_be_right(x):
+    """Of 0 any share is narrow, and any width wide."""
+
+    class Skewness(Function):
+        def forward(self, x):
+            if x.data.ndim != 1 or x.data.size < 3 or np.ptp(x.data) == 0:
+                raise ValueError("expected three values, not all equal")
+            c = x.data - x.data.mean()
+            return variable(np.mean(c**3) / np.mean(c**2) ** 1.5)
+
+        def backward(self, x, grad):
+            c = x.data - x.data.mean()
+            m2, m3 = np.mean(c**2), np.mean(c**3)
+            x.grad += grad * 3 / x.data.size * (c**2 / m2**1.5 - m3 * c / m2**2.5)
+
+    reason = asked_at(Skewness, [x]).verdict.reason
+    assert "should be" in reason
+    assert "any slope" not in reason
+
+
+def test_at_a_kink_all_slopes_that_are_right_are_said():
+    class Doubled(Op):
+        def forward(self, x):
+            return variable(np.abs(x.data))
+
+        def slope(self, x):
+            return np.where(x == 0, 2.0, np.sign(x))
+
+    assert (
+        "any slope from -1 to 1 would be right" in asked_at(Doubled, [[0.0]], property="special values").verdict.reason
+    )
