@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import reprlib
 import time
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -357,7 +358,7 @@ def _subjects(
 
 def _at_defaults(op: Any) -> str:
     """Say with what a constructor was called that no values were given for: of others nothing is known."""
-    kept = defaults(op)
+    kept = ", ".join(f"{name}={reprlib.repr(value)}" for name, value in defaults(op).items())
     return f"constructor: its defaults, {kept}" if kept else ""
 
 

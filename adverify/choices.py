@@ -5,7 +5,6 @@ from __future__ import annotations
 import inspect
 import itertools
 import math
-import reprlib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -56,8 +55,8 @@ def _beside_defaults(kind: type) -> list[dict[str, Any]]:
     >>> _beside_defaults(Scaled)
     [{'factor': 0.6}]
     """
-    defaults = {name: p.default for name, p in inspect.signature(kind).parameters.items() if type(p.default) is float}
-    others = {name: BESIDE * value for name, value in defaults.items() if value and math.isfinite(value)}
+    floats = {name: value for name, value in defaults(kind).items() if type(value) is float}
+    others = {name: BESIDE * value for name, value in floats.items() if value and math.isfinite(value)}
     try:
         kind(**others)
     except Exception:  # whatever it refuses them with is its right
@@ -65,13 +64,13 @@ def _beside_defaults(kind: type) -> list[dict[str, Any]]:
     return [others] if others else []
 
 
-def defaults(op: Any) -> str:
-    """Write the constructor's arguments that have defaults, with those; empty for an instance, or if there are none."""
+def defaults(op: Any) -> dict[str, Any]:
+    """Give the constructor's arguments that have defaults, with those; none of an instance."""
     try:
         parameters = inspect.signature(op).parameters.values() if isinstance(op, type) else ()
     except (TypeError, ValueError):  # of classes written in C, and of others that hide it
-        return ""
-    return ", ".join(f"{p.name}={reprlib.repr(p.default)}" for p in parameters if p.default is not p.empty)
+        return {}
+    return {p.name: p.default for p in parameters if p.default is not p.empty}
 
 
 def _pairwise(lengths: Sequence[int]) -> list[tuple[int, ...]]:
