@@ -361,12 +361,14 @@ class Run:
         self.outputs = [self.variables[u.node][u.output] for u in expression.outputs]
         self._cotangents = expression.cotangents
 
-    def backward(self) -> None:
-        """Differentiate all outputs in one pass of the engine."""
-        if len(self.outputs) == 1:
-            self.outputs[0].backward(self._cotangents[0])
-        else:
-            Total(*self._cotangents)(*self.outputs).backward()
+    @cached_property
+    def root(self) -> Variable:
+        """What is differentiated; one for all passes, so that what an engine keeps on it is found."""
+        return self.outputs[0] if len(self.outputs) == 1 else Total(*self._cotangents)(*self.outputs)
+
+    def backward(self, factor: float = 1.0) -> None:
+        """Differentiate all outputs in one pass of the engine, with `factor` times their cotangents."""
+        self.root.backward(factor * self._cotangents[0] if len(self.outputs) == 1 else factor)
 
 
 class Instances:

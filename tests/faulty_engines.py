@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import weakref
+
 import numpy as np
 
 from adverify import Variable
@@ -10,8 +12,16 @@ from adverify import Variable
 def engine(mistake=""):
     """Give a `backward` that is right but for one mistake; right in all if there is none."""
 
+    seeds, sent = weakref.WeakKeyDictionary(), weakref.WeakKeyDictionary()
+    seeds_by_shape, sent_by_data = {}, {}
+
     def backward(self, grad=1.0):
         seed = np.array(np.broadcast_to(grad, self.data.shape), self.data.dtype)
+        if mistake == "the first seed is sent for ever":
+            seed = seeds.setdefault(self, seed)
+        if mistake == "one array is the seed of all roots of a shape":
+            seed = seeds_by_shape.setdefault((seed.shape, seed.dtype.str), np.empty_like(seed))
+            seed[...] = grad
         uses = counted(self, once=mistake == "a repeated input is counted once")
         held = {v: v._grad for v in uses}
         for v in uses:
@@ -23,6 +33,10 @@ def engine(mistake=""):
             visited.add(v)
             g = v._grad
             if v.back is not None and g is not None:
+                if mistake == "the first cotangent of a node is sent for ever":
+                    g = sent.setdefault(v, g)
+                if mistake == "the first cotangent is sent in other graphs of the same leaves":
+                    g = sent_by_data.setdefault((type(v), *(id(x.data) for x in inputs_of(v))), (g, inputs_of(v)))[0]
                 v.back(g)
                 if mistake == "a kept intermediate is propagated twice" and v.requires_grad:
                     v.back(g)
@@ -68,4 +82,8 @@ MISTAKES = (
     "a kept intermediate is propagated twice",
     "a gradient of an earlier pass is sent again",
     "gradients are zeroed too early",
+    "the first seed is sent for ever",
+    "one array is the seed of all roots of a shape",
+    "the first cotangent of a node is sent for ever",
+    "the first cotangent is sent in other graphs of the same leaves",
 )
