@@ -13,7 +13,7 @@ import hypothesis
 import numpy as np
 from hypothesis import strategies as st
 
-from adverify.blame import Judgement, judge_expression, shows_the_same
+from adverify.blame import Judgement, blame_of_misuse, judge_expression, shows_the_same
 from adverify.case import Case, literal
 from adverify.check import known, verify
 from adverify.domains import Domain, real
@@ -27,7 +27,7 @@ from adverify.report import Diagnosis, Failure, Report, VerificationError
 from adverify.sampling import Sampling
 from adverify.subject import BackwardRaised, Rejected, input_names, subject_of
 from adverify.tracing import is_recorded
-from adverify.verdict import Status, Verdict, undecided
+from adverify.verdict import Status, Verdict, undecided, violated
 
 RULE = "the gradient of a program is what the chain rule makes of its ops"
 MOST_FOR_PARAMETERS = 30
@@ -178,7 +178,10 @@ class _Blaming(Property):
         for case, verdict in self.inner.judge(cases):
             if verdict.status is Status.HOLDS and len(self.decided) < MOST_FOR_PARAMETERS:
                 self.decided.append(case)
-            yield case, self._explained(case, verdict) if verdict.status is Status.VIOLATED else verdict
+            if verdict.status is Status.HOLDS and self.name == "composition":
+                yield case, _of_misuse(case) or verdict
+            else:
+                yield case, self._explained(case, verdict) if verdict.status is Status.VIOLATED else verdict
 
     def check(self, case: Case) -> Verdict:
         return self.inner.check(case)
@@ -217,6 +220,13 @@ def _expression_of(case: Case, graph: Graph | None) -> Expression | None:
     if graph is None or not is_recorded(*graph.outputs):
         return None
     return Expression.trace(*graph.outputs, inputs=graph.inputs, cotangents=case.cotangents)
+
+
+def _of_misuse(case: Case) -> Verdict | None:
+    """Say which op of a program changes what it is not to change, though the gradient may be right here."""
+    e = _expression_of(case, _graph_of(case))
+    blame = None if e is None else blame_of_misuse(e)
+    return None if blame is None else violated(blame.text)
 
 
 def _diagnosed(failure: Failure) -> Failure:

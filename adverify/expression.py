@@ -62,6 +62,11 @@ class Apply:
         return self.subject.kind, self.subject.name, self.inputs, self.kept
 
 
+def requires_grad(n: Leaf | Apply) -> bool:
+    """Whether the gradient of a node is kept at the end of a pass."""
+    return n.requires_grad if isinstance(n, Leaf) else n.kept
+
+
 class Total(Function):
     """The sum of <weight, y> over several outputs y: with it one pass differentiates them all."""
 

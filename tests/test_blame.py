@@ -13,6 +13,7 @@ from adverify.verdict import Status
 from benchmarks.expressions import blamed
 from tests import corpora
 from tests.faulty_engines import MISTAKES, engine
+from tests.misusing_ops import MISUSING, ClearsIntermediates
 
 AS_USUAL = settings(max_examples=100, database=None, deadline=None, suppress_health_check=list(HealthCheck),
                     phases=[Phase.generate])  # fmt: skip
@@ -110,6 +111,14 @@ def test_the_guilty_op_is_named(op):
         "Plus",
         *(o.__name__ for o in OTHERS),
     }
+
+
+@pytest.mark.parametrize("op", [*MISUSING, ClearsIntermediates])
+def test_an_op_that_misuses_variables_is_named_and_not_the_engine(op):
+    report = first_accusation(ops=[*OTHERS, op])
+    assert report.failures[0].diagnoses[0].kind == "blame use"
+    assert f"`{op.__name__}`" in report.headline
+    assert shown(report).size <= 4
 
 
 def test_state_that_is_shared_between_uses_is_told_from_a_wrong_formula():

@@ -11,6 +11,7 @@ import pytest
 
 from adverify import InvalidFunction, Undecided, VerificationError, check_expression, ops, tensor, variable
 from adverify.regression import call, script
+from tests.misusing_ops import MISUSING, ClearsIntermediates
 from tests.test_blame import CountingTies, Overwriting
 
 
@@ -82,6 +83,12 @@ def test_an_op_that_overwrites_is_told_from_one_that_is_wrong():
 
 def test_ties_inside_a_program_are_named():
     assert "`CountingTies(axis=0)`, with ties in" in headline(lambda x: ops.sum(CountingTies(axis=0)(ops.sin(x)) ** 2))
+
+
+@pytest.mark.parametrize("op", [*MISUSING, ClearsIntermediates])
+def test_an_op_that_misuses_variables_is_named_even_where_the_gradient_is_right(op):
+    misusing = op()
+    assert f"node 2, `{op.__name__}`, " in headline(lambda x: ops.exp(misusing(ops.tanh(x)) * x))
 
 
 def test_what_is_computed_outside_of_the_graph_is_said():

@@ -14,9 +14,9 @@ from adverify.blame.base import Blame
 from adverify.blame.chain_rule import Chain
 from adverify.blame.disturbances import LOOSE, changes_its_input, disturber, is_replayed, is_unsteady, offence, twins
 from adverify.blame.rounding import is_close, rounding_bars
-from adverify.blame.trial import Difference, Pass, chains_of, differences, passes, requires_grad
+from adverify.blame.trial import Difference, Pass, chains_of, differences, passes
 from adverify.blame.visits import Observers, Visit
-from adverify.expression import Apply, Expression, Instances, Leaf, Use
+from adverify.expression import Apply, Expression, Instances, Leaf, Use, requires_grad
 from adverify.subject import Arrays
 from adverify.verdict import Evidence, mismatch
 

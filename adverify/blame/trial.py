@@ -13,7 +13,7 @@ import numpy as np
 from adverify.blame.chain_rule import Chain
 from adverify.blame.rounding import Bars, is_close, is_same_array, rounding_bars
 from adverify.engine import Function
-from adverify.expression import Apply, Expression, Leaf, Run
+from adverify.expression import Apply, Expression, Leaf, Run, requires_grad
 
 FACTORS = (1.0, -0.5, 0.25)
 """What the cotangents are multiplied with in each pass, or an engine that sends earlier ones again would be right."""
@@ -132,8 +132,3 @@ def differences(e: Expression, after_each: Iterator[Pass]) -> Iterator[Differenc
                     yield Difference(after, i, e.values[i][k], y.data)
                 if not is_close(y.grad, wanted, len(after.added_up(e.nodes[i])) * bars[i][k].gradient):
                     yield Difference(after, i, wanted, y.grad)
-
-
-def requires_grad(n: Leaf | Apply) -> bool:
-    """Whether the gradient of a node is kept at the end of a pass."""
-    return n.requires_grad if isinstance(n, Leaf) else n.kept
