@@ -22,7 +22,7 @@ def engine(mistake=""):
         if mistake == "one array is the seed of all roots of a shape":
             seed = seeds_by_shape.setdefault((seed.shape, seed.dtype.str), np.empty_like(seed))
             seed[...] = grad
-        uses = counted(self, once=mistake == "a repeated input is counted once")
+        uses = counted(self, mistake)
         held = {v: v._grad for v in uses}
         for v in uses:
             if mistake != "a gradient of an earlier pass is sent again" or v.back is None:
@@ -43,11 +43,13 @@ def engine(mistake=""):
             for x in inputs_of(v):
                 uses[x] -= 1
                 early = mistake == "a node is visited before its gradient is complete"
-                is_due = early and not any(x is other for other in ready) and x not in visited
-                if is_due or (not uses[x] and x not in visited):
+                is_waiting = x not in visited and not any(x is other for other in ready)
+                if is_waiting and (early or uses[x] <= 0):
                     ready.append(x)
                 if mistake == "gradients are zeroed too early" and uses[x] and x.back is not None:
                     x._grad = None
+            if mistake == "cotangents are zeroed in place" and isinstance(g, np.ndarray) and not v.requires_grad:
+                g[...] = 0
             v._grad = total(held[v], g, v, mistake) if v.requires_grad else None
 
     return backward
@@ -60,14 +62,19 @@ def total(before, g, v, mistake):
     return np.asarray(g if before is None or has_it else before + g, v.data.dtype)
 
 
-def counted(root, once):
+def counted(root, mistake):
     uses, stack = {root: 0}, [root]
     while stack:
         inputs = inputs_of(stack.pop())
-        for x in dict.fromkeys(inputs) if once else inputs:
+        has_constant = any(x.back is None and not x.requires_grad for x in inputs)
+        for x in dict.fromkeys(inputs) if mistake == "a repeated input is counted once" else inputs:
             if x not in uses:
                 uses[x] = 0
                 stack.append(x)
+            if mistake == "consumers with a constant are not counted" and has_constant:
+                continue
+            if mistake == "a kept intermediate is not awaited" and x.back is not None and x.requires_grad:
+                continue
             uses[x] += 1
     return uses
 
@@ -82,6 +89,9 @@ MISTAKES = (
     "a kept intermediate is propagated twice",
     "a gradient of an earlier pass is sent again",
     "gradients are zeroed too early",
+    "cotangents are zeroed in place",
+    "consumers with a constant are not counted",
+    "a kept intermediate is not awaited",
     "the first seed is sent for ever",
     "one array is the seed of all roots of a shape",
     "the first cotangent of a node is sent for ever",

@@ -5,9 +5,10 @@ import pytest
 from adverify.strategies import expressions
 from hypothesis import HealthCheck, Phase, given, seed, settings
 
-from adverify import Function, Variable, VerificationError, check_expression, ops, tensor, variable
+from adverify import Function, Variable, VerificationError, callables, check_expression, ops, tensor, variable
 from adverify.blame import judge_expression
 from adverify.expression import Expression
+from adverify.expression_shrinking import shrunk
 from adverify.regression import source
 from adverify.verdict import Status
 from benchmarks.expressions import blamed
@@ -47,6 +48,30 @@ def test_a_mistake_in_the_engine_is_found_and_shrunk(mistake, start, monkeypatch
     assert report.failures[0].diagnoses[0].kind == "blame engine"
     assert "the engine" in report.headline
     assert shown(report).size <= 4
+
+
+def test_a_search_that_asks_again_and_again_shrinks_few_graphs(monkeypatch):
+    monkeypatch.setattr(Variable, "backward", engine("a repeated input is counted once"))
+    asked, sizes = [], []
+
+    def counted(e, is_wrong):
+        sizes.append(e.size)
+        return shrunk(e, is_wrong)
+
+    monkeypatch.setattr(callables, "_SMALL", {})
+    monkeypatch.setattr(callables, "shrunk", counted)
+
+    @seed(0)
+    @settings(max_examples=30, database=None, deadline=None, suppress_health_check=list(HealthCheck))
+    @given(expressions())
+    def check(e):
+        asked.append(e)
+        check_expression(e)
+
+    with pytest.raises(VerificationError) as caught:
+        check()
+    assert shown(caught.value.report).size <= 4
+    assert len(sizes) <= 3 < len(asked)
 
 
 def test_an_engine_that_is_written_otherwise_is_not_accused(monkeypatch):

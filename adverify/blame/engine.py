@@ -6,7 +6,7 @@ import functools
 import itertools
 import operator
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -22,6 +22,8 @@ from adverify.verdict import Evidence, mismatch
 
 MOST_LISTED = 4
 """Nodes that are named one by one."""
+MOST_TERMS = 6
+"""Parts of a cotangent of which those that are missing are sought."""
 
 
 def blame_of_engine(e: Expression, chain: Chain) -> Blame | None:
@@ -35,6 +37,14 @@ def blame_of_engine(e: Expression, chain: Chain) -> Blame | None:
         return (blame.kind == "engine" and _of_disturber(e, chain)) or blame
     except Exception as error:  # whatever the engine or an op raises where each op alone does not
         return _of_raised(e, error)
+
+
+class _Term(NamedTuple):
+    """A part of a node's cotangent: what it is called, of which output, and how much."""
+
+    name: str
+    output: int
+    share: np.ndarray
 
 
 class _Examination:
@@ -176,18 +186,28 @@ class _Examination:
     def _what_is_wrong(self, after: Pass, i: int, actual: Mapping[int, Any], held: bool = False) -> str:
         """Name the edge whose share is missing, or there twice, or the pass; `held`: of what earlier passes left."""
         wanted = self._sums(i, after.added_up(self.e.nodes[i]) if held else [after.chain])
-        shares = [(j, p, after.chain.shares[j][p]) for j, p in self.e.consumers[i] if after.chain.shares[j]]
-        for word, sign in (("that lacks what", -1.0), ("with twice what", 1.0)):
-            for j, p, share in shares:
-                k = self.e.nodes[j].inputs[p].output
-                if k not in actual:
-                    continue
-                other = wanted[k] + sign * np.asarray(share)
-                bar = 1e-9 * float(np.abs(share).max(initial=0.0))
-                if np.any(share) and is_close(np.asarray(actual[k], other.dtype), other, bar):
-                    position = f" (its input {p})" if len(self.e.nodes[j].inputs) > 1 else ""
-                    return f"{word} {self.e.mention(j)}{position} sends to it"
+        terms = self._terms(after.chain, i)
+        lacking = [some for count in range(1, len(terms) + 1) for some in itertools.combinations(terms, count)]
+        for some in lacking:
+            if _is_off_by(actual, wanted, some, -1.0):
+                return f"that lacks {_listed([t.name for t in some])}"
+        for term in terms:
+            if _is_off_by(actual, wanted, (term,), 1.0):
+                return f"with twice {term.name}"
         return self._of_other_passes(after, i, actual) or f"other than the sum of what comes from {self._senders(i)}"
+
+    def _terms(self, chain: Chain, i: int) -> list[_Term]:
+        """What a node's cotangent is the sum of."""
+        e, found = self.e, list[_Term]()
+        for j, p in e.consumers[i]:
+            if chain.shares[j] and np.any(chain.shares[j][p]):
+                position = f" (its input {p})" if len(e.nodes[j].inputs) > 1 else ""
+                name = f"what {e.mention(j)}{position} sends to it"
+                found.append(_Term(name, e.nodes[j].inputs[p].output, np.asarray(chain.shares[j][p])))
+        for number, (u, g) in enumerate(zip(e.outputs, chain.seeds, strict=True)):
+            if u.node == i and np.any(g):
+                found.append(_Term(f"what it is given as output {number} of the graph", u.output, g))
+        return found[:MOST_TERMS]
 
     def _of_other_passes(self, after: Pass, i: int, actual: Mapping[int, Any]) -> str:
         """Say which passes' cotangents it holds, if not those that it should."""
@@ -205,6 +225,16 @@ class _Examination:
 
     def _senders(self, i: int) -> str:
         return _nodes(sorted({j for j, _ in self.e.consumers[i]})) or "the output"
+
+
+def _is_off_by(actual: Mapping[int, Any], wanted: Sequence[np.ndarray], terms: Sequence[_Term], sign: float) -> bool:
+    """Whether what came is what was wanted but for some terms."""
+    for k, a in actual.items():
+        other = wanted[k] + sum(sign * t.share for t in terms if t.output == k)
+        size = max((_size(t.share) for t in terms), default=0.0)
+        if not is_close(np.asarray(a, wanted[k].dtype), np.asarray(other, wanted[k].dtype), 1e-9 * size):
+            return False
+    return any(t.output in actual for t in terms)
 
 
 def _size(array: np.ndarray) -> float:
