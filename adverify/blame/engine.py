@@ -33,7 +33,8 @@ def blame_of_engine(e: Expression, chain: Chain) -> Blame | None:
         found = next(differences(e, passes(e, chains, Instances())), None)
         if found is None:  # or the error bars are wide, because an op gives another gradient each time
             return None if chain.is_repeatable(e) else _of_disturber(e, chain)
-        blame = _Examination(e, chains).find() or _unexplained(e, found)
+        examination = _Examination(e, chains)
+        blame = examination.find() or examination.unexplained(found)
         return (blame.kind == "engine" and _of_disturber(e, chain)) or blame
     except Exception as error:  # whatever the engine or an op raises where each op alone does not
         return _of_raised(e, error)
@@ -63,6 +64,13 @@ class _Examination:
             if blame is not None:
                 return blame
         return None
+
+    def unexplained(self, found: Difference) -> Blame:
+        """The engine is wrong, and right as soon as its ops are looked at: it keeps something of an instance."""
+        after, i, k = found.after, found.node, found.output
+        what = f"a gradient {self._what_is_wrong(after, i, {k: found.actual}, held=True)}"
+        text = f"{after.where}the engine gives {self.e.mention(i)} {'another value' if found.is_value else what}"
+        return Blame("engine", i, text, _evidence(f"node {i}", found.expected, found.actual))
 
     def _blames(self, after: Pass, log: Sequence[Visit]) -> Iterator[Blame]:
         e = self.e
@@ -257,13 +265,6 @@ def _evidence(what: str, expected: Any, actual: Any) -> tuple[Evidence, ...]:
     if np.shape(expected) != np.shape(actual):
         return (Evidence(what, np.asarray(expected), np.asarray(actual), np.zeros(()), np.ones((), bool)),)
     return (mismatch(what, expected, actual, 1e-9 * float(np.abs(expected).max(initial=0.0))),)
-
-
-def _unexplained(e: Expression, found: Difference) -> Blame:
-    """The engine is wrong, and right as soon as it is looked at."""
-    text = f"{found.after.where}the engine gives {e.mention(found.node)} another gradient than the chain rule"
-    evidence = _evidence(f"gradient of node {found.node}", found.expected, found.actual)
-    return Blame("engine", found.node, text, evidence)
 
 
 def _of_disturber(e: Expression, chain: Chain) -> Blame | None:

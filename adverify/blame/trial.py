@@ -114,6 +114,8 @@ class Difference(NamedTuple):
 
     after: Pass
     node: int
+    output: int
+    is_value: bool
     expected: np.ndarray
     actual: np.ndarray
 
@@ -129,6 +131,6 @@ def differences(e: Expression, after_each: Iterator[Pass]) -> Iterator[Differenc
                     continue
                 bars = bars or rounding_bars(e, after.chains[0])
                 if not is_close(y.data, e.values[i][k], bars[i][k].value):
-                    yield Difference(after, i, e.values[i][k], y.data)
+                    yield Difference(after, i, k, True, e.values[i][k], y.data)
                 if not is_close(y.grad, wanted, len(after.added_up(e.nodes[i])) * bars[i][k].gradient):
-                    yield Difference(after, i, wanted, y.grad)
+                    yield Difference(after, i, k, False, wanted, y.grad)
