@@ -153,6 +153,34 @@ def test_state_that_is_shared_between_uses_is_told_from_a_wrong_formula():
     assert shown(report).ops["Remembering"] == 2
 
 
+class WritingOverItsOutput(ops.Sin):
+    """Gives every use the same array."""
+
+    def forward(self, x):
+        self.y = getattr(self, "y", np.empty_like(x.data))
+        return variable(np.sin(x.data, out=self.y))
+
+
+def test_one_other_use_is_named_and_of_many_a_few():
+    used = WritingOverItsOutput()
+    judgement = judge_expression(Expression.trace(used(used(tensor([0.3, 0.7])))))
+    assert "where node 2 uses the same instance" in judgement.verdict.reason
+    remembering = Remembering()
+    outputs = [remembering(tensor([0.1 * k, 0.2])) for k in range(9)]
+    judgement = judge_expression(Expression.trace(*outputs))
+    assert judgement.guilty == "Remembering"
+    assert judgement.verdict.reason.endswith(" and 4 more")
+
+
+def test_the_missing_edge_of_several_outputs_is_named(monkeypatch):
+    monkeypatch.setattr(Variable, "backward", engine("a node is visited before its gradient is complete"))
+    x = tensor([[0.5, 0.25], [0.125, 1.0]])
+    q, r = ops.QR()(x)
+    judgement = judge_expression(Expression.trace(q, ops.exp(r)))
+    assert judgement.guilty == "the engine"
+    assert "with a cotangent that lacks what" in judgement.verdict.reason
+
+
 class ForAll(ops.Tanh):
     """Keeps its output for all instances of the class."""
 
