@@ -13,25 +13,27 @@ import hypothesis
 import numpy as np
 from hypothesis import strategies as st
 
-from adverify.blame import Judgement, judge_expression, shows_the_same
+from adverify.blame import Judgement, blame_of_misuse, judge_expression, shows_the_same
 from adverify.case import Case, literal
 from adverify.check import known, verify
 from adverify.domains import Domain, real
 from adverify.engine import variable
-from adverify.expression import Expression
-from adverify.expression_shrinking import shrunk
+from adverify.expression import Apply, Expression
+from adverify.expression_shrinking import complexity, shrunk
 from adverify.isolation import isolated
 from adverify.program import Graph, Program, gradients_kept, inner, parameters_of, program_of
 from adverify.properties import Property, all_properties
 from adverify.report import Diagnosis, Failure, Report, VerificationError
 from adverify.sampling import Sampling
 from adverify.subject import BackwardRaised, Rejected, input_names, subject_of
-from adverify.tracing import is_recorded
-from adverify.verdict import Status, Verdict, undecided
+from adverify.tracing import Reader, is_recorded
+from adverify.verdict import Status, Verdict, undecided, violated
 
 RULE = "the gradient of a program is what the chain rule makes of its ops"
 MOST_FOR_PARAMETERS = 30
 """Inputs at which the gradients of what a program holds are verified."""
+MOST_REMEMBERED = 64
+"""Guilty ops of which the smallest graph is remembered."""
 MOST_SHOWN = 12
 """Elements of a guilty op's input that are shown."""
 
@@ -136,8 +138,7 @@ def judged(e: Expression) -> Report:
     with isolated():
         judgement = judge_expression(e)
         if judgement.blame is not None:
-            known = judgement
-            e = shrunk(judgement.expression or e, lambda other: shows_the_same(other, known))
+            e = _smallest(judgement)
             judgement = judge_expression(e)
             report.failures.append(_failure(e, judgement))
     status = judgement.verdict.status
@@ -148,6 +149,27 @@ def judged(e: Expression) -> Report:
         report.reasons[judgement.verdict.reason] += 1
     report.seconds = time.perf_counter() - started
     return report
+
+
+_SMALL: dict[Any, Expression] = {}
+
+
+def _smallest(wrong: Judgement) -> Expression:
+    """Give the smallest graph that shows what is wrong with one.
+
+    Hypothesis shrinks a wrong graph by hundreds of calls, so what was found last is taken if it shows the same.
+    """
+    assert wrong.blame is not None
+    assert wrong.expression is not None
+    e, n = wrong.expression, wrong.expression.nodes[wrong.blame.node]
+    key = wrong.blame.kind, n.subject.kind if wrong.blame.kind != "engine" and isinstance(n, Apply) else None
+    last = _SMALL.get(key)
+    if last is not None and complexity(last) <= complexity(e) and shows_the_same(last, wrong):
+        return last
+    if len(_SMALL) >= MOST_REMEMBERED:
+        _SMALL.clear()
+    _SMALL[key] = shrunk(e, lambda other: shows_the_same(other, wrong))
+    return _SMALL[key]
 
 
 def _failure(e: Expression, judgement: Judgement) -> Failure:
@@ -178,7 +200,10 @@ class _Blaming(Property):
         for case, verdict in self.inner.judge(cases):
             if verdict.status is Status.HOLDS and len(self.decided) < MOST_FOR_PARAMETERS:
                 self.decided.append(case)
-            yield case, self._explained(case, verdict) if verdict.status is Status.VIOLATED else verdict
+            if verdict.status is Status.HOLDS and self.name == "composition":
+                yield case, _of_misuse(case) or verdict
+            else:
+                yield case, self._explained(case, verdict) if verdict.status is Status.VIOLATED else verdict
 
     def check(self, case: Case) -> Verdict:
         return self.inner.check(case)
@@ -195,7 +220,7 @@ class _Blaming(Property):
             )
         if not self.judges_gradients or verdict.exception is not None:
             return verdict
-        missing = _not_recorded(case, graph, e)
+        missing = _changed_since(graph, e) or _not_recorded(case, graph, e)
         if missing:
             return dataclasses.replace(verdict, reason=f"{missing}; {verdict.reason}")
         if self.name == "gradient" and judgement.verdict.status is Status.UNDECIDED:
@@ -219,6 +244,13 @@ def _expression_of(case: Case, graph: Graph | None) -> Expression | None:
     return Expression.trace(*graph.outputs, inputs=graph.inputs, cotangents=case.cotangents)
 
 
+def _of_misuse(case: Case) -> Verdict | None:
+    """Say which op of a program changes what it is not to change, though the gradient may be right here."""
+    e = _expression_of(case, _graph_of(case))
+    blame = None if e is None else blame_of_misuse(e)
+    return None if blame is None else violated(blame.text)
+
+
 def _diagnosed(failure: Failure) -> Failure:
     """Tell which op is to blame, and at what input it fails by itself."""
     e = _expression_of(failure.case, _graph_of(failure.case))
@@ -231,6 +263,19 @@ def _diagnosed(failure: Failure) -> Failure:
         inputs = zip(names, e.operands(blame.node), strict=True)
         text += f"; its input is {', '.join(f'{name} = {literal(a)}' for name, a in inputs if a.size <= MOST_SHOWN)}"
     return dataclasses.replace(failure, diagnoses=(Diagnosis(f"blame {blame.kind}", text), *failure.diagnoses))
+
+
+def _changed_since(graph: Graph, e: Expression) -> str:
+    """Say which op gave something else when the program ran than it does now, if one did."""
+    reader = Reader()
+    for v in (*graph.inputs, *graph.outputs):
+        reader.read(v)
+    for v, (i, k) in sorted(reader.places.items(), key=lambda place: place[1]):
+        now = e.values[i][k]
+        if np.abs(v.data - now).max(initial=0.0) > 1e-6 * np.abs(now).max(initial=0.0):
+            return (f"{e.name(i)}, gave another output when the program ran than it gives now: the op's attributes, or "
+                    "its output, were changed in between")  # fmt: skip
+    return ""
 
 
 def _not_recorded(case: Case, graph: Graph, e: Expression) -> str:

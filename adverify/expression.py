@@ -62,6 +62,11 @@ class Apply:
         return self.subject.kind, self.subject.name, self.inputs, self.kept
 
 
+def requires_grad(n: Leaf | Apply) -> bool:
+    """Whether the gradient of a node is kept at the end of a pass."""
+    return n.requires_grad if isinstance(n, Leaf) else n.kept
+
+
 class Total(Function):
     """The sum of <weight, y> over several outputs y: with it one pass differentiates them all."""
 
@@ -361,12 +366,14 @@ class Run:
         self.outputs = [self.variables[u.node][u.output] for u in expression.outputs]
         self._cotangents = expression.cotangents
 
-    def backward(self) -> None:
-        """Differentiate all outputs in one pass of the engine."""
-        if len(self.outputs) == 1:
-            self.outputs[0].backward(self._cotangents[0])
-        else:
-            Total(*self._cotangents)(*self.outputs).backward()
+    @cached_property
+    def root(self) -> Variable:
+        """What is differentiated; one for all passes, so that what an engine keeps on it is found."""
+        return self.outputs[0] if len(self.outputs) == 1 else Total(*self._cotangents)(*self.outputs)
+
+    def backward(self, factor: float = 1.0) -> None:
+        """Differentiate all outputs in one pass of the engine, with `factor` times their cotangents."""
+        self.root.backward(factor * self._cotangents[0] if len(self.outputs) == 1 else factor)
 
 
 class Instances:

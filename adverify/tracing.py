@@ -22,6 +22,11 @@ class Reader:
         self._known: dict[Any, Use] = {}
         self._subjects: dict[int, Subject] = {}
 
+    @property
+    def places(self) -> dict[Variable, Use]:
+        """Where each Variable is among the nodes."""
+        return {v: u for v, u in self._known.items() if isinstance(v, Variable)}
+
     def read(self, root: Variable) -> Use:
         stack = [root]
         while stack:
@@ -87,8 +92,14 @@ def _variables_below(v: Variable) -> Iterator[Variable]:
 
 
 def is_recorded(*outputs: Variable) -> bool:
-    """Whether every Variable that some outputs depend on is a leaf or was given by a Function."""
-    return all(v.back is None or _recorded(v)[0] is not None for v in _all_below(*outputs))
+    """Whether every Variable that some outputs depend on is a leaf or was given by a Function, to no gap of None."""
+    return all(v.back is None or _is_readable(_recorded(v)[0]) for v in _all_below(*outputs))
+
+
+def _is_readable(node: Node | None) -> bool:
+    """Whether no input comes after one that is left out: nodes have no place for None."""
+    left_out = [x is None for x in node.inputs] if node is not None else []
+    return node is not None and left_out == sorted(left_out)
 
 
 def leaves_below(*outputs: Variable) -> list[Variable]:

@@ -5,14 +5,16 @@ import pytest
 from adverify.strategies import expressions
 from hypothesis import HealthCheck, Phase, given, seed, settings
 
-from adverify import Function, Variable, VerificationError, check_expression, ops, tensor, variable
+from adverify import Function, Variable, VerificationError, callables, check_expression, ops, tensor, variable
 from adverify.blame import judge_expression
 from adverify.expression import Expression
+from adverify.expression_shrinking import shrunk
 from adverify.regression import source
 from adverify.verdict import Status
 from benchmarks.expressions import blamed
 from tests import corpora
 from tests.faulty_engines import MISTAKES, engine
+from tests.misusing_ops import MISUSING, ClearsIntermediates
 
 AS_USUAL = settings(max_examples=100, database=None, deadline=None, suppress_health_check=list(HealthCheck),
                     phases=[Phase.generate])  # fmt: skip
@@ -46,6 +48,30 @@ def test_a_mistake_in_the_engine_is_found_and_shrunk(mistake, start, monkeypatch
     assert report.failures[0].diagnoses[0].kind == "blame engine"
     assert "the engine" in report.headline
     assert shown(report).size <= 4
+
+
+def test_a_search_that_asks_again_and_again_shrinks_few_graphs(monkeypatch):
+    monkeypatch.setattr(Variable, "backward", engine("a repeated input is counted once"))
+    asked, sizes = [], []
+
+    def counted(e, is_wrong):
+        sizes.append(e.size)
+        return shrunk(e, is_wrong)
+
+    monkeypatch.setattr(callables, "_SMALL", {})
+    monkeypatch.setattr(callables, "shrunk", counted)
+
+    @seed(0)
+    @settings(max_examples=30, database=None, deadline=None, suppress_health_check=list(HealthCheck))
+    @given(expressions())
+    def check(e):
+        asked.append(e)
+        check_expression(e)
+
+    with pytest.raises(VerificationError) as caught:
+        check()
+    assert shown(caught.value.report).size <= 4
+    assert len(sizes) <= 3 < len(asked)
 
 
 def test_an_engine_that_is_written_otherwise_is_not_accused(monkeypatch):
@@ -112,11 +138,47 @@ def test_the_guilty_op_is_named(op):
     }
 
 
+@pytest.mark.parametrize("op", [*MISUSING, ClearsIntermediates])
+def test_an_op_that_misuses_variables_is_named_and_not_the_engine(op):
+    report = first_accusation(ops=[*OTHERS, op])
+    assert report.failures[0].diagnoses[0].kind == "blame use"
+    assert f"`{op.__name__}`" in report.headline
+    assert shown(report).size <= 4
+
+
 def test_state_that_is_shared_between_uses_is_told_from_a_wrong_formula():
     report = first_accusation(ops=[*OTHERS, Remembering])
     assert report.failures[0].diagnoses[0].kind == "blame use"
     assert "keeps something of another use of the same instance" in report.headline
     assert shown(report).ops["Remembering"] == 2
+
+
+class WritingOverItsOutput(ops.Sin):
+    """Gives every use the same array."""
+
+    def forward(self, x):
+        self.y = getattr(self, "y", np.empty_like(x.data))
+        return variable(np.sin(x.data, out=self.y))
+
+
+def test_one_other_use_is_named_and_of_many_a_few():
+    used = WritingOverItsOutput()
+    judgement = judge_expression(Expression.trace(used(used(tensor([0.3, 0.7])))))
+    assert "where node 2 uses the same instance" in judgement.verdict.reason
+    remembering = Remembering()
+    outputs = [remembering(tensor([0.1 * k, 0.2])) for k in range(9)]
+    judgement = judge_expression(Expression.trace(*outputs))
+    assert judgement.guilty == "Remembering"
+    assert judgement.verdict.reason.endswith(" and 4 more")
+
+
+def test_the_missing_edge_of_several_outputs_is_named(monkeypatch):
+    monkeypatch.setattr(Variable, "backward", engine("a node is visited before its gradient is complete"))
+    x = tensor([[0.5, 0.25], [0.125, 1.0]])
+    q, r = ops.QR()(x)
+    judgement = judge_expression(Expression.trace(q, ops.exp(r)))
+    assert judgement.guilty == "the engine"
+    assert "with a cotangent that lacks what" in judgement.verdict.reason
 
 
 class ForAll(ops.Tanh):

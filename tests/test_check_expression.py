@@ -9,8 +9,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from adverify import InvalidFunction, Undecided, VerificationError, check_expression, ops, tensor, variable
+from adverify import Function, InvalidFunction, Undecided, VerificationError, check_expression, ops, tensor, variable
 from adverify.regression import call, script
+from tests.misusing_ops import MISUSING, ClearsIntermediates
 from tests.test_blame import CountingTies, Overwriting
 
 
@@ -84,11 +85,67 @@ def test_ties_inside_a_program_are_named():
     assert "`CountingTies(axis=0)`, with ties in" in headline(lambda x: ops.sum(CountingTies(axis=0)(ops.sin(x)) ** 2))
 
 
+@pytest.mark.parametrize("op", [*MISUSING, ClearsIntermediates])
+def test_an_op_that_misuses_variables_is_named_even_where_the_gradient_is_right(op):
+    misusing = op()
+    assert f"node 2, `{op.__name__}`, " in headline(lambda x: ops.exp(misusing(ops.tanh(x)) * x))
+
+
 def test_what_is_computed_outside_of_the_graph_is_said():
     def f(x, y):
         return ops.exp(x) * variable(np.sin(y.data)) + y
 
     assert "y also reaches the output by a way that the graph does not record" in headline(f)
+
+
+class Scale(Function):
+    """Its input times an attribute."""
+
+    factor = 1.0
+
+    def forward(self, x):
+        return variable(self.factor * x.data)
+
+    def backward(self, x, grad):
+        x.grad += self.factor * grad
+
+
+def test_an_op_that_is_changed_between_its_uses_is_named():
+    scale = Scale()
+
+    def f(x):
+        scale.factor = 2.0
+        y = scale(x)
+        scale.factor = 3.0
+        return scale(y)
+
+    said = headline(f)
+    assert "node 1, `Scale`, gave another output when the program ran" in said
+    assert "NumPy" not in said
+
+
+class Affine(Function):
+    """x * b + c**2, each of them left out if it is None; of c the gradient is wrong."""
+
+    def forward(self, x, b=None, c=None):
+        return variable(x.data * (1.0 if b is None else b.data) + (0.0 if c is None else c.data**2))
+
+    def backward(self, *inputs_and_grad):
+        *inputs, grad = inputs_and_grad
+        x, b, c = (*inputs, None, None)[:3]
+        x.grad = x.grad + grad * (1.0 if b is None else b.data)
+        if b is not None:
+            b.grad = b.grad + grad * x.data
+        if c is not None:
+            c.grad = c.grad + grad * c.data
+
+
+def test_an_input_that_is_left_out_between_others_is_not_taken_for_something_outside_of_the_graph():
+    affine = Affine()
+    said = headline(lambda x: affine(x, None, ops.exp(x)))
+    assert "wrong gradient" in said
+    assert "NumPy" not in said
+    assert "changed" not in said
 
 
 def test_kinks_that_meet_are_no_accusation():

@@ -11,10 +11,11 @@ from __future__ import annotations
 from adverify.blame.base import Blame, Judgement, accused
 from adverify.blame.chain_rule import Chain, NodeRaised
 from adverify.blame.crowd import crowded
+from adverify.blame.disturbances import mishandling
 from adverify.blame.engine import blame_of_engine
 from adverify.blame.nodes import judge_nodes, judge_raising_node
-from adverify.expression import Expression
-from adverify.subject import Rejected
+from adverify.expression import Apply, Expression
+from adverify.subject import BackwardRaised, Rejected
 from adverify.verdict import undecided
 
 
@@ -37,6 +38,19 @@ def judge_expression(e: Expression) -> Judgement:
     return judge_nodes(e, chain)
 
 
+def blame_of_misuse(e: Expression) -> Blame | None:
+    """Blame an op for what it does to Variables that is not its right, though the gradient may be right here."""
+    try:
+        chain = Chain(e)
+        for i, n in enumerate(e.nodes):
+            what = mishandling(e, i, chain.complete(e, i)) if isinstance(n, Apply) and chain.is_reached(i) else ""
+            if what:
+                return Blame("use", i, f"{e.name(i)}, {what}")
+    except (Rejected, BackwardRaised, NodeRaised):  # which is judged where it matters
+        return None
+    return None
+
+
 def shows_the_same(e: Expression, known: Judgement) -> bool:
     """Whether a graph, as it stands, is wrong for the same reason as another one."""
     if known.blame is None:
@@ -54,4 +68,4 @@ def shows_the_same(e: Expression, known: Judgement) -> bool:
     return found is not None and (found.kind, found.guilty(e)) == (known.blame.kind, known.guilty)
 
 
-__all__ = ["Blame", "Judgement", "judge_expression", "shows_the_same"]
+__all__ = ["Blame", "Judgement", "blame_of_misuse", "judge_expression", "shows_the_same"]

@@ -28,6 +28,8 @@ class Chain:
         How large the terms were that were added up.
     shares : list of tuple of ndarray
         What each node sends to each of its inputs.
+    seeds : tuple of ndarray
+        What each output is given.
 
     Parameters
     ----------
@@ -37,6 +39,7 @@ class Chain:
 
     def __init__(self, e: Expression, jitter: int = 0) -> None:
         rng = np.random.default_rng(jitter)
+        self.seeds = e.cotangents
         self.cotangents: list[list[Any]] = [[None] * len(values) for values in e.values]
         self.sizes = [[0.0] * len(values) for values in e.values]
         self.shares: list[Arrays] = [()] * len(e.nodes)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import numpy as np
 
@@ -30,8 +31,8 @@ PLUS, BOTH = subject_of(Plus, {}), subject_of(Both, {})
 def crowded(e: Expression) -> Expression:
     """The same graph and more outputs.
 
-    The last op's output goes into one of several outputs, each op's output twice into one sum, and each op is applied
-    once more, by the same instance, to other values.
+    The last op's output goes into several outputs, kept and not, each op's output twice into one sum with a constant,
+    and each op is applied once more, by the same instance, to other values. Every other op's output is kept.
     """
     applied = [i for i, n in enumerate(e.nodes) if isinstance(n, Apply)][-MOST:]
     nodes, outputs, cotangents = list(e.nodes), list(e.outputs), list(e.cotangents)
@@ -46,7 +47,11 @@ def crowded(e: Expression) -> Expression:
         y = e.values[i][0]
         if i == applied[-1]:
             add(Apply(BOTH, (Use(i),), kept=True), (y, y))
-        add(Apply(PLUS, (Use(i), Use(i))), (y,))
+            add(Apply(BOTH, (Use(i),)), (y, y))
+        nodes.append(Leaf(np.ones((), y.dtype), requires_grad=False))
+        add(Apply(PLUS, (Use(i), Use(i), Use(len(nodes) - 1))), (y,))
+    for i in applied[len(e.nodes) % 2 :: 2]:
+        nodes[i] = replace(e.nodes[i], kept=True)
     for i in applied:
         n = e.nodes[i]
         assert isinstance(n, Apply)

@@ -9,7 +9,8 @@ import numpy as np
 from adverify.blame.rounding import is_close, is_same_array
 from adverify.blame.visits import Observed, Visit
 from adverify.engine import Function, Variable
-from adverify.expression import Apply, Expression, Use
+from adverify.expression import Apply, Expression, Use, requires_grad
+from adverify.misuse import misuse, overwrites, sends_nothing
 from adverify.subject import Arrays, BackwardRaised, Rejected
 
 REPEATS = 12
@@ -71,7 +72,8 @@ def is_replayed(e: Expression, i: int, visit: Visit, place: int) -> bool:
     n = _applied(e, i)
     made: dict[Use, Variable] = {}
     for u, a, held in zip(n.inputs, e.operands(i), visit.held, strict=True):
-        made.setdefault(u, Variable(np.array(a), np.array(held)))
+        back = sends_nothing if isinstance(e.nodes[u.node], Apply) else None
+        made.setdefault(u, Variable(np.array(a), np.array(held), requires_grad(e.nodes[u.node]), back))
     op, inputs = n.subject.make(), [made[u] for u in n.inputs]
     n.subject.apply(op, inputs)
     left = n.subject.pull_back(op, inputs, visit.given)[place]
@@ -89,6 +91,9 @@ def disturber(e: Expression, cotangents: Sequence[Arrays | None]) -> tuple[int, 
                 return i, f"keeps something of another use, by node {other}, for all instances of its class"
             if _leaves_something(e, i, given):
                 return i, "keeps something on its inputs, where another use finds it"
+            what = mishandling(e, i, given)
+            if what:
+                return i, what
             if is_unsteady(e, i, given):
                 return i, "gives another gradient when it is used again"
         except (BackwardRaised, Rejected):
@@ -103,6 +108,15 @@ def _leaves_something(e: Expression, i: int, cotangents: Arrays) -> bool:
     n.subject.apply(op, inputs)
     n.subject.pull_back(op, inputs, [np.array(g) for g in cotangents])
     return any(vars(x).keys() != vars(Variable(x.data)).keys() for x in inputs)
+
+
+def mishandling(e: Expression, i: int, cotangents: Arrays) -> str:
+    """Say what a node's op does to Variables that is not its right, if it does."""
+    question = _applied(e, i).subject, e.operands(i), cotangents
+    what = misuse(*question)
+    if what:
+        return f"misuses Variables: {what}"
+    return "overwrites the gradient that its input holds" if overwrites(*question) else ""
 
 
 def bar(array: np.ndarray) -> float:

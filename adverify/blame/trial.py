@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import functools
+import operator
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
@@ -10,10 +13,34 @@ import numpy as np
 from adverify.blame.chain_rule import Chain
 from adverify.blame.rounding import Bars, is_close, is_same_array, rounding_bars
 from adverify.engine import Function
-from adverify.expression import Apply, Expression, Leaf, Run
+from adverify.expression import Apply, Expression, Leaf, Run, requires_grad
 
-PASSES = ("", "in a second backward over the same graph, ", "when the graph is built again on the same leaves, ")
-"""What is asked of the engine, as it is said in reports."""
+FACTORS = (1.0, -0.5, 0.25)
+"""What the cotangents are multiplied with in each pass, or an engine that sends earlier ones again would be right."""
+
+
+class Stage(NamedTuple):
+    """When the gradients are looked at.
+
+    Attributes
+    ----------
+    where : str
+        As it is said in reports.
+    of_nodes, of_leaves : tuple of int
+        The passes whose cotangents have been added up by then; a leaf is older than a graph that is built again.
+    """
+
+    where: str
+    of_nodes: tuple[int, ...]
+    of_leaves: tuple[int, ...]
+
+
+STAGES = (
+    Stage("", (0,), (0,)),
+    Stage("in a second backward over the same graph, ", (0, 1), (0, 1)),
+    Stage("when the graph is built again on the same leaves, ", (2,), (0, 1, 2)),
+    Stage("in the first graph, after a backward over another one, ", (0, 1), (0, 1, 2)),
+)
 
 
 class Pass(NamedTuple):
@@ -21,32 +48,65 @@ class Pass(NamedTuple):
 
     Attributes
     ----------
-    number : int
-        Which one, as in PASSES.
+    stage : Stage
     run : Run
+    chains : sequence of Chain
+        The chain rule for each pass.
     """
 
-    number: int
+    stage: Stage
     run: Run
+    chains: Sequence[Chain]
 
     @property
     def where(self) -> str:
-        return PASSES[self.number]
+        return self.stage.where
 
-    def times(self, n: Leaf | Apply) -> int:
-        """How often a node has been differentiated by now: in the end a leaf is older than the graph."""
-        return self.number + 1 if isinstance(n, Leaf) else (1, 2, 1)[self.number]
+    @property
+    def is_another_look(self) -> bool:
+        """Whether there was no pass over this graph since it was looked at."""
+        return self.stage is STAGES[-1]
+
+    def added_up(self, n: Leaf | Apply) -> list[Chain]:
+        """The chain rule for each of the passes whose cotangents a node has been given by now."""
+        return [self.chains[p] for p in (self.stage.of_leaves if isinstance(n, Leaf) else self.stage.of_nodes)]
+
+    @property
+    def chain(self) -> Chain:
+        """The chain rule for the last pass over this graph."""
+        return self.chains[self.stage.of_nodes[-1]]
+
+    def wanted(self, e: Expression, i: int, k: int) -> np.ndarray:
+        """What `.grad` is to hold."""
+        n, like = e.nodes[i], e.values[i][k]
+        given = [c.cotangents[i][k] for c in self.added_up(n)]
+        if given[0] is None or not requires_grad(n):
+            return np.zeros(like.shape, like.dtype)
+        return np.asarray(functools.reduce(operator.add, given))
 
 
-def passes(e: Expression, instances: Callable[[int, Apply], Function]) -> Iterator[Pass]:
-    """Differentiate a graph, the same graph again, and a new one on the same leaves."""
+def chains_of(e: Expression, chain: Chain) -> list[Chain]:
+    """The chain rule for each pass; `chain` is that for the first."""
+    return [chain, *(Chain(_multiplied(e, factor)) for factor in FACTORS[1:])]
+
+
+def _multiplied(e: Expression, factor: float) -> Expression:
+    """The same graph with other cotangents."""
+    other = replace(e, cotangents=tuple(np.asarray(factor * g) for g in e.cotangents))
+    vars(other)["values"] = e.values  # where the cached property keeps them
+    return other
+
+
+def passes(e: Expression, chains: Sequence[Chain], instances: Callable[[int, Apply], Function]) -> Iterator[Pass]:
+    """Differentiate a graph, the same graph again, and a new one on the same leaves; look at the first one again."""
     first = Run(e, None, instances)
-    for number in (0, 1):
-        first.backward()
-        yield Pass(number, first)
+    for stage, factor in zip(STAGES[:2], FACTORS[:2], strict=True):
+        first.backward(factor)
+        yield Pass(stage, first, chains)
     again = Run(e, {i: first.variables[i][0] for i in e.leaves}, instances)
-    again.backward()
-    yield Pass(2, again)
+    again.backward(FACTORS[2])
+    yield Pass(STAGES[2], again, chains)
+    yield Pass(STAGES[3], first, chains)
 
 
 class Difference(NamedTuple):
@@ -54,38 +114,23 @@ class Difference(NamedTuple):
 
     after: Pass
     node: int
+    output: int
+    is_value: bool
     expected: np.ndarray
     actual: np.ndarray
 
 
-def differences(e: Expression, chain: Chain, after_each: Iterator[Pass]) -> Iterator[Difference]:
+def differences(e: Expression, after_each: Iterator[Pass]) -> Iterator[Difference]:
     """Give every difference between the passes of an engine and the chain rule, the last node first."""
     bars: Bars = []
     for after in after_each:
         for i in range(len(e.nodes) - 1, -1, -1):
-            times = after.times(e.nodes[i])
             for k, y in enumerate(after.run.variables[i]):
-                wanted = wanted_gradient(e, chain, i, k, times)
+                wanted = after.wanted(e, i, k)
                 if is_same_array(y.data, e.values[i][k]) and is_same_array(y.grad, wanted):
                     continue
-                bars = bars or rounding_bars(e, chain)
+                bars = bars or rounding_bars(e, after.chains[0])
                 if not is_close(y.data, e.values[i][k], bars[i][k].value):
-                    yield Difference(after, i, e.values[i][k], y.data)
-                if not is_close(y.grad, wanted, times * bars[i][k].gradient):
-                    yield Difference(after, i, wanted, y.grad)
-
-
-def wanted_gradient(e: Expression, chain: Chain, i: int, k: int, times: int) -> np.ndarray:
-    """What `.grad` is to hold after so many passes."""
-    n, like, g = e.nodes[i], e.values[i][k], chain.cotangents[i][k]
-    if g is None or not requires_grad(n):
-        return np.zeros(like.shape, like.dtype)
-    total = g
-    for _ in range(times - 1):
-        total = total + g
-    return np.asarray(total)
-
-
-def requires_grad(n: Leaf | Apply) -> bool:
-    """Whether the gradient of a node is kept at the end of a pass."""
-    return n.requires_grad if isinstance(n, Leaf) else n.kept
+                    yield Difference(after, i, k, True, e.values[i][k], y.data)
+                if not is_close(y.grad, wanted, len(after.added_up(e.nodes[i])) * bars[i][k].gradient):
+                    yield Difference(after, i, k, False, wanted, y.grad)

@@ -6,6 +6,7 @@ import numpy as np
 
 from adverify.case import Case
 from adverify.engine import Variable, variable
+from adverify.misuse import misuse
 from adverify.properties.base import Property, output_names
 from adverify.subject import Arrays, data_of
 from adverify.verdict import HOLDS, Evidence, Verdict, mismatch, violated
@@ -15,7 +16,7 @@ class Purity(Property):
     """What a call changes besides its result, another part of the program sees.
 
     The cotangent may be shared with another op, and the input with another graph: working in place on either changes
-    gradients elsewhere.
+    gradients elsewhere. Of a Variable that it is given, all that an op may change is the gradient, in backward.
 
     Examples
     --------
@@ -57,7 +58,8 @@ class Purity(Property):
         evidence = unlike(output_names(case), case.outputs, data_of(outputs))
         if evidence:
             return violated("backward changes the output", *evidence)
-        return HOLDS
+        what = misuse(case.subject, case.arrays, case.cotangents)
+        return violated(what) if what else HOLDS
 
 
 def _changed(

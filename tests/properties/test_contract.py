@@ -8,6 +8,7 @@ import pytest
 from adverify import Function, VerificationError, check_function, variable
 from adverify.domains import positive
 from adverify.properties import all_properties, dependents
+from tests.misusing_ops import MISUSING
 
 
 class Cubed(Function):
@@ -233,6 +234,13 @@ def test_without_that_property_nothing_is_found(op):
     if op.breaks in ("determinism", "purity", "shape", "gradient"):
         pytest.skip("what needs this property is asked no more, and with it the op is wrong in other ways")
     assert check_function(op, exclude=dependents(op.breaks), seed=1).ok
+
+
+@pytest.mark.parametrize("op", MISUSING)
+def test_an_op_that_misuses_variables_is_impure(op):
+    with pytest.raises(VerificationError, match=r"breaks 'purity': (forward|backward) changes") as raised:
+        check_function(op, seed=1)
+    assert "purity" in [f.property for f in raised.value.report.failures]
 
 
 @pytest.mark.parametrize("op", [Cubed, Product], ids=lambda op: op.__name__)
