@@ -48,6 +48,48 @@ def test_what_is_asked_of_programs_is_kept_to(e):
     assert set(e.ops) <= {op.__name__ for op in ARITHMETIC} | {"Squash"}
     assert len(e.nodes) - len(e.leaves) <= 4
     assert len(e.leaves) <= 2
+    assert {e.values[i][0].shape for i in e.leaves} <= {(2,), (2, 2)}
+
+
+@pytest.mark.parametrize(
+    ("chosen", "shapes"),
+    [
+        (None, [(3,)]),
+        ([ops.Sin], [(7, 11)]),
+        ([ops.Sin, ops.Add], [(2, 2, 2, 2, 2)]),
+        ([ops.Sin], [()]),
+        ([ops.Matmul, ops.Sum], [(3, 4), (4, 3)]),
+        ([ops.Multiply, ops.Exp], [(5,), (2, 5)]),
+    ],
+)
+def test_programs_on_leaves_of_given_shapes_apply_ops_to_them(chosen, shapes):
+    drawn = []
+
+    @seed(0)
+    @settings(DRAWN, max_examples=30, phases=[Phase.generate])
+    @given(expressions(chosen, shapes=shapes))
+    def draw(e):
+        assert {e.values[i][0].shape for i in e.leaves} <= set(shapes)
+        assert e.ops
+        drawn.append(e)
+
+    draw()
+    assert len(drawn) >= 29
+    assert sum(e.depth > 1 for e in drawn) >= 10
+
+
+def test_ops_that_take_no_leaf_of_the_given_shapes_are_named():
+    with pytest.raises(ValueError, match=r"to leaves of shapes=\[\(7, 11\)\]: Matmul takes \(2,\), \(2,\)"):
+        find(expressions([ops.Matmul], shapes=[(7, 11)]), lambda e: True)
+
+
+def test_an_op_that_takes_nothing_is_named():
+    class Refusing(ops.Sin):
+        def forward(self, x):
+            raise ValueError("no")
+
+    with pytest.raises(ValueError, match="no op of ops can be applied: Refusing takes nothing that was tried"):
+        find(expressions([Refusing]), lambda e: True)
 
 
 @pytest.mark.parametrize(
@@ -90,10 +132,30 @@ def test_the_users_own_ops_are_drawn_too():
     assert "Halved" in repr(e)
 
 
-@pytest.mark.parametrize("wrong", [{"max_nodes": 0}, {"leaves": 0}, {"ops": []}])
-def test_what_cannot_be_drawn_is_refused(wrong):
-    with pytest.raises(ValueError, match=r"max_nodes|ops is empty"):
-        find(expressions(**wrong), lambda e: True)
+@pytest.mark.parametrize(
+    ("wrong", "error"),
+    [
+        ({"max_nodes": 0}, ValueError),
+        ({"max_nodes": 2.5}, TypeError),
+        ({"max_nodes": "3"}, TypeError),
+        ({"leaves": 0}, ValueError),
+        ({"leaves": None}, TypeError),
+        ({"ops": []}, ValueError),
+        ({"ops": ops.Sin}, TypeError),
+        ({"ops": "Sin"}, TypeError),
+        ({"ops": [3]}, TypeError),
+        ({"shapes": []}, ValueError),
+        ({"shapes": [(2, -1)]}, ValueError),
+        ({"shapes": [(1000, 1000)]}, ValueError),
+        ({"shapes": ["ab"]}, TypeError),
+        ({"shapes": (2, 3)}, TypeError),
+    ],
+)
+def test_what_cannot_be_drawn_is_refused_where_it_is_asked_for(wrong, error):
+    ((name, value),) = wrong.items()
+    expected = f"{name} is .*" if value != [3] else "expected a subclass of adverify.Function.*"
+    with pytest.raises(error, match=expected + ("give" if value == [] and name == "ops" else "; got")):
+        expressions(**wrong)
 
 
 def test_a_traced_graph_is_counted():
