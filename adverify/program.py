@@ -180,15 +180,18 @@ def program_of(
     Raises
     ------
     TypeError
-        If `f` cannot be called, or Python does not know what it takes.
+        If `f` cannot be called, is a class, or Python does not know what it takes.
     """
+    if isinstance(f, type):
+        raise TypeError(f"expected a callable of Variables, or an Expression; got the class {f.__name__}. Give an "
+                        f"instance of it, such as {f.__name__}()")  # fmt: skip
     if not callable(f):
         raise TypeError(f"expected a callable of Variables, or an Expression; got {f!r}, a {type(f).__name__}")
     positional = inspect.Parameter.POSITIONAL_ONLY
     if parameters:
         taken = [inspect.Parameter(name, positional) for name in (*inputs, *parameters)]
     else:
-        own = [p for p in inspect.signature(f).parameters.values() if p.kind not in (p.KEYWORD_ONLY, p.VAR_KEYWORD)]
+        own = [p for p in _signature(f).parameters.values() if p.kind not in (p.KEYWORD_ONLY, p.VAR_KEYWORD)]
         taken = [p if p.kind is p.VAR_POSITIONAL else p.replace(kind=positional) for p in own]
 
     def forward(self: Program, *inputs: Variable) -> Any:
@@ -201,6 +204,15 @@ def program_of(
     namespace = {"written": staticmethod(f), "parameters": tuple(parameters.values()), "forward": forward,
                  "__module__": named.__module__, "__qualname__": named.__qualname__}  # fmt: skip
     return type(named.__name__ if named.__name__.isidentifier() else "f", (Program,), namespace)
+
+
+def _signature(f: Callable[..., Any]) -> inspect.Signature:
+    try:
+        # A Function can be bound as a method can, which makes `inspect` take an instance for a built-in function.
+        return inspect.signature(f.forward if isinstance(f, Function) else f)
+    except ValueError as error:
+        raise TypeError(f"Python does not know what {f!r} takes ({error}); give a function of Variables that calls it, "
+                        "such as `lambda x: ...`") from error  # fmt: skip
 
 
 def inner(f: Any) -> Any:

@@ -8,8 +8,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from hypothesis.errors import Unsatisfiable
 
 from adverify import InvalidFunction, Undecided, VerificationError, check_expression, ops, tensor, variable
+from adverify.expression import Expression
 from adverify.regression import call, script
 from tests.test_blame import CountingTies, Overwriting
 
@@ -136,6 +140,57 @@ def test_the_example_of_a_program_runs_and_can_be_asked_again():
     assert names["x"].grad.any()
     with pytest.raises(VerificationError, match="Steep"):
         exec(call(failure), {"f": f, "np": np, "check_expression": check_expression})
+
+
+def test_an_op_itself_is_a_program():
+    report = check_expression(ops.Tanh(), seed=0, max_examples=10)
+    assert report.ok
+    assert report.name == "Tanh"
+    assert "node 1, `Steep`" in headline(Steep())
+
+
+@pytest.mark.parametrize("kind", [ops.Tanh, Network])
+def test_a_class_is_no_program(kind):
+    with pytest.raises(TypeError, match=rf"got the class {kind.__name__}. Give an instance of it"):
+        check_expression(kind)
+
+
+def test_a_callable_whose_inputs_are_unknown_is_refused():
+    with pytest.raises(TypeError, match=r"Python does not know what .* takes"):
+        check_expression(functools.partial(ops.Add(), tensor(1.0)))
+
+
+def test_a_graph_without_ops_shows_nothing():
+    with pytest.raises(InvalidFunction, match="it applies no op, so there is nothing to verify"):
+        check_expression(Expression.trace(tensor([1.0, 2.0])))
+
+
+def at_a_jump():
+    return Expression.trace(ops.Floor()(tensor([1.0])))
+
+
+def test_a_graph_of_which_nothing_can_be_decided_is_not_verified():
+    with pytest.raises(Undecided, match="none of its nodes could be decided: Floor: forward jumps"):
+        check_expression(at_a_jump())
+
+
+def test_a_run_in_which_nothing_is_decided_fails():
+    @settings(database=None, suppress_health_check=list(HealthCheck))
+    @given(st.just(at_a_jump()))
+    def only_jumps(e):
+        check_expression(e)
+
+    with pytest.raises(Unsatisfiable):
+        only_jumps()
+
+
+def test_graphs_that_cannot_be_decided_are_no_failures_of_a_run():
+    @settings(database=None)
+    @given(st.sampled_from([at_a_jump(), Expression.trace(ops.sin(tensor([1.0])))]))
+    def some_jumps(e):
+        assert check_expression(e).cases == 1
+
+    some_jumps()
 
 
 def test_what_a_partial_holds_is_verified_by_name():
