@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from adverify.absent_inputs import with_absent
 from adverify.engine import Function, Variable, variable
 from adverify.subject import Arrays, Subject
 
@@ -60,6 +61,11 @@ class Apply:
     @property
     def key(self) -> Any:
         return self.subject.kind, self.subject.name, self.inputs, self.kept
+
+    @property
+    def written(self) -> list[Use | None]:
+        """The inputs as the op is called with them: None is no input, but has its place."""
+        return with_absent(self.inputs, getattr(self.subject.kind, "absent", ()))
 
 
 class Total(Function):
@@ -301,7 +307,7 @@ class Expression:
 
     def __repr__(self) -> str:
         terms = [
-            f"{i} = {n.subject.name}({', '.join(str(u.node) for u in n.inputs)})"
+            f"{i} = {n.subject.name}({', '.join('None' if u is None else str(u.node) for u in n.written)})"
             for i, n in enumerate(self.nodes)
             if isinstance(n, Apply)
         ]

@@ -1,5 +1,7 @@
 """Programs as data: drawn, evaluated, differentiated, printed, drawn as pictures, counted, compared, shrunk."""
 
+import sys
+import types
 import xml.etree.ElementTree as ET
 
 import numpy as np
@@ -8,8 +10,12 @@ from adverify.strategies import expressions
 from hypothesis import HealthCheck, Phase, find, given, seed, settings
 
 from adverify import Function, ops, tensor, variable
+from adverify.absent_inputs import without
+from adverify.blame import judge_expression
+from adverify.domains import positive, real
 from adverify.expression import Apply, Expression, Leaf, Use
 from adverify.expression_shrinking import shrunk
+from adverify.verdict import Status
 
 DRAWN = settings(max_examples=60, database=None, deadline=None, suppress_health_check=list(HealthCheck))
 ARITHMETIC = [ops.Add, ops.Multiply, ops.Exp, ops.Matmul, ops.Sum]
@@ -225,3 +231,150 @@ def test_shrinking_leaves_what_matters():
     assert small.ops["Cos"] == 1
     assert sum(small.ops.values()) == 2
     assert all(e.size == 1 for e in small.evaluate())
+
+
+class Optional(Function):
+    """x b + c^2, where b and c may be None."""
+
+    def forward(self, x, b=None, c=None):
+        return variable(x.data * (1 if b is None else b.data) + (0 if c is None else c.data**2))
+
+    def backward(self, x, *others_and_grad):
+        *others, grad = others_and_grad
+        b, c = (*others, None, None)[:2]
+        x.grad += grad * (1 if b is None else b.data)
+        if b is not None:
+            b.grad += grad * x.data
+        if c is not None:
+            c.grad += self.slope(c) * grad
+
+    def slope(self, c):
+        return 2 * c.data
+
+
+class WronglyOptional(Optional):
+    def slope(self, c):
+        return c.data
+
+
+def with_nothing_in_the_middle(kind):
+    x, op = tensor([1.0, 2.0]), kind()
+    return op(x, None, ops.exp(x)) + op(x, x)
+
+
+def test_an_input_that_is_none_keeps_its_place():
+    y = with_nothing_in_the_middle(Optional)
+    e = Expression.trace(y)
+    np.testing.assert_array_equal(e.evaluate()[0], y.data)
+    assert "Optional(0, None, 2)" in repr(e)
+    assert "optional(x0, None, v2)" in e.python()
+    np.testing.assert_array_equal(run(e)["x0"].grad, e.gradients()[0])
+    assert e.ops == {"Exp": 1, "Optional": 2, "Add": 1}
+
+
+def test_an_op_that_is_wrong_where_an_input_is_none_is_named_with_its_input():
+    assert judge_expression(Expression.trace(with_nothing_in_the_middle(Optional))).verdict.status is Status.HOLDS
+    judgement = judge_expression(Expression.trace(with_nothing_in_the_middle(WronglyOptional)))
+    assert "`WronglyOptional`: by itself, c.grad[0] is" in judgement.verdict.reason
+
+
+def test_domains_are_those_of_the_inputs_that_are_there():
+    class Declaring(Optional):
+        domain = (positive, real, positive)
+
+    assert without(Declaring(), (1,)).domain == (positive, positive)
+
+
+def run(e):
+    names = {}
+    exec(e.python(), names)
+    return names
+
+
+def defined(name, base, module):
+    """A class as if it had been written in a module."""
+    kind = type(name, (base,), {"__module__": module.__name__})
+    setattr(module, name, kind)
+    return kind
+
+
+@pytest.fixture
+def modules(monkeypatch):
+    made = [types.ModuleType(f"adverify_test_module_{i}") for i in range(2)]
+    for module in made:
+        monkeypatch.setitem(sys.modules, module.__name__, module)
+    return made
+
+
+@pytest.mark.parametrize("name", ["Tensor", "Variable", "Not", "Lambda", "In", "Np", "X0", "V1", "Total", "Output"])
+def test_ops_of_any_name_are_written(name, modules):
+    op = defined(name, ops.Sin, modules[0])()
+    x, y = tensor([0.5]), tensor([0.25])
+    e = Expression.trace(op(ops.exp(op(x))) * y, ops.sin(y))
+    names = run(e)
+    for i, gradient in zip(e.leaves, e.gradients(), strict=True):
+        np.testing.assert_array_equal(names[f"x{i}"].grad, gradient)
+
+
+def test_classes_of_one_name_in_two_modules_are_told_apart(modules):
+    sine, cosine = (defined("Wave", base, m) for base, m in zip((ops.Sin, ops.Cos), modules, strict=True))
+    e = Expression.trace(sine()(tensor([0.5])) * cosine()(tensor([0.25])))
+    names = run(e)
+    assert [names[f"x{i}"].grad for i in e.leaves] == list(e.gradients())
+
+
+class Outer:
+    class Sine(ops.Sin):
+        pass
+
+
+def test_a_nested_class_is_written():
+    e = Expression.trace(Outer.Sine()(tensor([0.5])))
+    np.testing.assert_array_equal(run(e)["x0"].grad, e.gradients()[0])
+
+
+class Private(Function):
+    def __init__(self, w):
+        self._w = np.array(w)
+
+    def forward(self, x):
+        return variable(self._w @ x.data)
+
+    def backward(self, x, grad):
+        x.grad += self._w.T @ grad
+
+
+class Hidden(Private):
+    def __init__(self, matrix):
+        super().__init__(matrix)
+
+
+class Changed(Private):
+    def __init__(self, matrix=((1.0, 0.0), (0.0, 1.0))):
+        super().__init__(matrix)
+
+
+def test_a_constructor_argument_that_is_kept_under_a_private_name_is_written():
+    e = Expression.trace(Private([[0.0, 1.0], [2.0, 3.0]])(tensor([0.5, 1.0])))
+    np.testing.assert_array_equal(run(e)["x0"].grad, e.gradients()[0])
+
+
+def test_an_op_that_cannot_be_written_is_said_to_be_so():
+    x = tensor([0.5, 1.0])
+    matrix = [[0.0, 1.0], [2.0, 3.0]]
+    text = Expression.trace(Hidden(matrix)(x)).python()
+    assert "# Hidden cannot be made again from what is known of it" in text
+    assert "\nhidden = ...\n" in text
+    assert "# This Changed held _w=array(" in Expression.trace(Changed(matrix)(x)).python()
+    assert "#" not in Expression.trace(Changed()(x)).python()
+
+
+def test_a_class_that_cannot_be_imported_is_said_to_be_so():
+    class Local(ops.Sin):
+        pass
+
+    text = Expression.trace(Local()(tensor([0.5]))).python()
+    assert "Local cannot be imported. Put its definition" in text.replace("\n# ", " ")
+    names = {"Local": Local}
+    exec(text.replace("Local = ...", ""), names)
+    assert names["x0"].grad == np.cos(0.5)
