@@ -21,7 +21,7 @@ from adverify.engine import variable
 from adverify.expression import Expression
 from adverify.expression_shrinking import shrunk
 from adverify.isolation import isolated
-from adverify.program import Graph, Program, gradients_kept, inner, parameters_of, program_of
+from adverify.program import Graph, Program, inner, parameters_of, program_of
 from adverify.properties import Property, all_properties
 from adverify.report import Diagnosis, Failure, InvalidFunction, Report, Undecided, VerificationError
 from adverify.sampling import Sampling
@@ -93,7 +93,7 @@ def check_expression(
     else:
         program = program_of(f)
         asked = [_Blaming(p) for p in all_properties() if p.name not in excluded]
-        with gradients_kept(f), isolated():
+        with isolated():
             report, failed = verify(program, asked, None, signature, domain, inputs, max_examples, seed, time_limit)
             report.failures[:] = map(_diagnosed, report.failures)
             gradient = next((p for p in asked if p.name == "gradient"), None)

@@ -3,6 +3,7 @@
 import contextlib
 import functools
 import io
+import itertools
 import re
 from pathlib import Path
 
@@ -57,6 +58,75 @@ def test_parameters_have_their_values_and_gradients_afterwards():
     for v, data in zip((*model.layers, model.bias), before, strict=True):
         np.testing.assert_array_equal(v.data, data)
         assert not v.grad.any()
+
+
+GLOBAL = tensor([1.0, 2.0])
+
+
+class OfGlobal:
+    def __call__(self, x):
+        return x * GLOBAL
+
+
+class OfClass:
+    scale = tensor([1.0, 2.0])
+
+    def __call__(self, x):
+        return x * self.scale
+
+
+class OfSlot:
+    __slots__ = ("scale",)
+
+    def __init__(self):
+        self.scale = tensor([1.0, 2.0])
+
+    def __call__(self, x):
+        return x * self.scale
+
+
+class Box:
+    def __init__(self, content):
+        self.content = content
+
+
+class Deep:
+    def __init__(self):
+        self.boxes = functools.reduce(lambda box, _: Box(box), range(6), tensor([1.0, 2.0]))
+
+    def __call__(self, x):
+        box = self.boxes
+        while isinstance(box, Box):
+            box = box.content
+        return x * box
+
+
+class Unseen:
+    def __init__(self):
+        self.made = itertools.repeat(tensor([1.0, 2.0]))
+
+    def __call__(self, x):
+        return x * next(self.made)
+
+
+@pytest.mark.parametrize(
+    ("model", "name", "find"),
+    [
+        (OfGlobal(), "GLOBAL", lambda m: GLOBAL),
+        (OfClass(), "scale", lambda m: m.scale),
+        (OfSlot(), "scale", lambda m: m.scale),
+        (Deep(), "boxes_content_content", lambda m: m.boxes.content.content.content.content.content.content),
+        (Unseen(), "parameter_0", lambda m: next(m.made)),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+def test_parameters_are_named_and_keep_their_gradients_wherever_they_are(model, name, find):
+    weights = find(model)
+    weights.grad = held = np.array([7.0, 7.0])
+    report = check_expression(model, inputs=[np.array([0.5, 1.5])], seed=0)
+    assert f"its parameters {name}" in report.inferred[-1]
+    assert weights.grad is held
+    np.testing.assert_array_equal(held, [7.0, 7.0])
 
 
 def test_the_guilty_node_of_a_model_is_named():
