@@ -1,5 +1,6 @@
 """Programs as data: drawn, evaluated, differentiated, printed, drawn as pictures, counted, compared, shrunk."""
 
+import pickle
 import sys
 import types
 import xml.etree.ElementTree as ET
@@ -190,6 +191,68 @@ def test_expressions_are_compared_by_what_they_are():
     assert example() != example().at([[1.0, 2.0], [3.0, 6.0]], [0.5, 0.25])
 
 
+def test_programs_whose_ops_hold_other_arrays_are_not_equal():
+    x = tensor([0.5, 1.0])
+    one, same, other = (Expression.trace(Hidden(np.eye(2) * k)(x)) for k in (1, 1, 5))
+    assert one == same
+    assert hash(one) == hash(same)
+    assert one != other
+
+
+def test_other_values_keep_the_dtype_of_a_leaf():
+    e = Expression.trace(ops.sin(tensor(np.array([1.0, 2.0], np.float32))) * 2.0)
+    own = [e.nodes[i].array for i in e.leaves]
+    assert e.at(*own) == e
+    assert {g.dtype for g in e.at(*(a.tolist() for a in own)).gradients()} == {np.dtype(np.float32)}
+
+
+def test_other_shapes_get_cotangents_of_theirs():
+    e = Expression.trace(ops.sin(tensor([1.0, 2.0])), cotangents=[[3.0, 4.0]])
+    np.testing.assert_array_equal(e.at([1.0, 2.0, 3.0]).gradients()[0], np.cos([1.0, 2.0, 3.0]))
+    np.testing.assert_array_equal(e.at([5.0, 6.0]).gradients()[0], np.cos([5.0, 6.0]) * [3.0, 4.0])
+
+
+@pytest.mark.parametrize("value", [None, "a"])
+def test_values_that_are_no_numbers_are_refused(value):
+    with pytest.raises((TypeError, ValueError), match=r"real numbers; got"):
+        Expression.trace(ops.sin(tensor([1.0]))).at(value)
+
+
+@pytest.mark.parametrize(
+    "make",
+    [lambda x: ops.sin(x) * x, lambda x: with_nothing_in_the_middle(Optional), lambda x: Private(np.eye(2))(x)],
+    ids=["arithmetic", "an absent input", "an op that holds an array"],
+)
+def test_a_program_can_be_pickled(make):
+    e = Expression.trace(make(tensor([0.5, 1.0])))
+    again = pickle.loads(pickle.dumps(e))
+    assert again.python() == e.python()
+    np.testing.assert_array_equal(again.gradients()[0], e.gradients()[0])
+
+
+@pytest.mark.parametrize(
+    ("outputs", "options", "error", "said"),
+    [
+        ((), {}, ValueError, "got none. Give at least one"),
+        ((3.0,), {}, TypeError, "expected Variables .* got 3.0, a float"),
+        ((None,), {}, TypeError, "got None"),
+        ((tensor([1.0, 2.0]),), {"inputs": [3.0]}, TypeError, "got 3.0"),
+        ((tensor([1.0, 2.0]),), {"cotangents": 1.0}, TypeError, "a list of one array for each output; got 1.0"),
+        ((tensor([1.0, 2.0]),), {"cotangents": []}, ValueError, "each output, here 1; got 0"),
+        ((tensor([1.0, 2.0]),), {"cotangents": [1.0, 2.0]}, ValueError, "each output, here 1; got 2"),
+        ((tensor([1.0, 2.0]),), {"cotangents": [np.ones(5)]}, ValueError, r"cotangents\[0\] is of shape \(5,\)"),
+    ],
+)
+def test_what_is_no_graph_is_refused(outputs, options, error, said):
+    with pytest.raises(error, match=said):
+        Expression.trace(*outputs, **options)
+
+
+def test_cotangents_may_be_an_array_of_one_for_each_output():
+    (g,) = Expression.trace(ops.sin(tensor([1.0, 2.0])), cotangents=np.array([[3.0, 4.0]])).cotangents
+    np.testing.assert_array_equal(g, [3.0, 4.0])
+
+
 def test_instances_that_differ_are_told_apart():
     x = tensor([1.0, 2.0])
     e = Expression.trace(ops.Clip(0.0, 1.5)(x) + ops.Clip(0.0, 3.0)(x))
@@ -222,6 +285,37 @@ def test_diagrams_show_every_node_and_escape_what_is_written():
     assert e.dot().count("->") == e.mermaid().count("-->") == 3
     assert '\\"' in e.dot()
     assert "<b>" not in e.mermaid()
+
+
+def test_diagrams_mark_outputs_and_what_keeps_its_gradient():
+    x, y = tensor([1.0, 2.0]), variable([3.0, 4.0])
+    kept = ops.sin(x)
+    kept.requires_grad = True
+    e = Expression.trace(kept - y)
+    assert [type(n).__name__ for n in e.nodes] == ["Leaf", "Leaf", "Apply", "Apply"]
+    (constant,) = [i for i in e.leaves if not e.nodes[i].requires_grad]
+    for text, output, blue in ((e.dot(), "penwidth=2", "color="), (e.mermaid(), "stroke-width:3px", "stroke:#")):
+        assert [line for line in text.splitlines() if output in line and "n3" in line]
+        marked = [line for line in text.splitlines() if blue in line]
+        assert len(marked) == 2
+        assert not any(f"n{constant} " in line for line in marked)
+
+
+def test_diagrams_show_the_order_of_inputs_and_each_edge():
+    x, y = tensor([1.0, 2.0]), tensor([3.0, 4.0])
+    e = Expression.trace(x - y, inputs=[y, x])
+    assert 'n1 -> n2 [label="0"]' in e.dot()
+    assert "n0 -->|1| n2" in e.mermaid()
+    square = Expression.trace(x * x)
+    lines = ET.fromstring(square.svg()).findall("{http://www.w3.org/2000/svg}line")
+    assert len({line.get("x2") for line in lines}) == 2
+    assert 'label="' not in Expression.trace(ops.sin(x)).dot().split("->")[1]
+
+
+def test_mermaid_has_codes_of_its_own():
+    text = Expression.trace(ops.Einsum("i,j->")(tensor([1.0]), tensor([2.0]))).mermaid()
+    assert "Einsum(subscripts='i,j-#gt;')" in text
+    assert "&" not in text
 
 
 def test_shrinking_leaves_what_matters():
