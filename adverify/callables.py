@@ -21,9 +21,9 @@ from adverify.engine import variable
 from adverify.expression import Apply, Expression
 from adverify.expression_shrinking import complexity, shrunk
 from adverify.isolation import isolated
-from adverify.program import Graph, Program, gradients_kept, inner, parameters_of, program_of
+from adverify.program import Graph, Program, inner, parameters_of, program_of
 from adverify.properties import Property, all_properties
-from adverify.report import Diagnosis, Failure, Report, VerificationError
+from adverify.report import Diagnosis, Failure, InvalidFunction, Report, Undecided, VerificationError
 from adverify.sampling import Sampling
 from adverify.subject import BackwardRaised, Rejected, input_names, subject_of
 from adverify.tracing import Reader, is_recorded
@@ -55,7 +55,8 @@ def check_expression(
     ----------
     f : callable or Expression
         Takes Variables and returns one, or several: a layer, a loss, a model. Variables that it holds and that require
-        a gradient are its parameters, and are verified too. An Expression is judged on the values of its own leaves.
+        a gradient are its parameters, and are verified too. An Expression is judged on the values of its own leaves;
+        in a Hypothesis test, one of which nothing can be decided is an invalid example, as with `hypothesis.assume`.
     signature, domain, inputs, exclude, max_examples, seed, time_limit
         As for `check_function`; of no effect on an Expression.
 
@@ -69,11 +70,11 @@ def check_expression(
     VerificationError
         If the gradient is wrong, or another property is violated. The first line names the guilty node.
     Undecided
-        If too little could be decided to say anything.
+        If too little could be decided to say anything, or there is no op to say it of.
     InvalidFunction
         If `f` takes or returns no Variables.
     TypeError
-        If `f` cannot be called.
+        If `f` cannot be called, or is a class.
 
     Examples
     --------
@@ -88,11 +89,13 @@ def check_expression(
     __tracebackhide__ = True
     excluded = known(exclude)
     if isinstance(f, Expression):
-        report, failed = judged(f), VerificationError
+        report, failed = judged(f), Undecided if f.ops else InvalidFunction
+        if report.obstacle and f.ops and hypothesis.currently_in_test_context():
+            hypothesis.reject()
     else:
         program = program_of(f)
         asked = [_Blaming(p) for p in all_properties() if p.name not in excluded]
-        with gradients_kept(f), isolated():
+        with isolated():
             report, failed = verify(program, asked, None, signature, domain, inputs, max_examples, seed, time_limit)
             report.failures[:] = map(_diagnosed, report.failures)
             gradient = next((p for p in asked if p.name == "gradient"), None)
@@ -100,7 +103,7 @@ def check_expression(
                 failed = _with_parameters(f, program, gradient, report, max_examples, seed, time_limit)
         report.location = _location(f)
     if not report.ok:
-        raise failed(report)
+        raise VerificationError(report) if report.failures else failed(report)
     return report
 
 
@@ -147,6 +150,8 @@ def judged(e: Expression) -> Report:
     if status is Status.UNDECIDED:
         report.undecided = 1
         report.reasons[judgement.verdict.reason] += 1
+    if not report.failures and not report.cases:
+        report.obstacle = _why_nothing_is_decided(e, judgement)
     report.seconds = time.perf_counter() - started
     return report
 
@@ -170,6 +175,13 @@ def _smallest(wrong: Judgement) -> Expression:
         _SMALL.clear()
     _SMALL[key] = shrunk(e, lambda other: shows_the_same(other, wrong))
     return _SMALL[key]
+
+
+def _why_nothing_is_decided(e: Expression, judgement: Judgement) -> str:
+    if not e.ops:
+        return "it applies no op, so there is nothing to verify; trace what an op gave"
+    why = judgement.verdict.reason or "no element of a gradient is there to be compared"
+    return f"the gradient of none of its nodes could be decided: {why}. Give its leaves other values"
 
 
 def _failure(e: Expression, judgement: Judgement) -> Failure:

@@ -10,8 +10,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from adverify.absent_inputs import with_absent
 from adverify.engine import Function, Variable, variable
-from adverify.subject import Arrays, Subject
+from adverify.subject import Arrays, Rejected, Subject, state_key
 
 
 class Use(NamedTuple):
@@ -59,7 +60,12 @@ class Apply:
 
     @property
     def key(self) -> Any:
-        return self.subject.kind, self.subject.name, self.inputs, self.kept
+        return self.subject.kind, self.subject.name, self.inputs, self.kept, state_key(self.subject.make())
+
+    @property
+    def written(self) -> list[Use | None]:
+        """The inputs as the op is called with them: None is no input, but has its place."""
+        return with_absent(self.inputs, getattr(self.subject.kind, "absent", ()))
 
 
 def requires_grad(n: Leaf | Apply) -> bool:
@@ -141,20 +147,25 @@ class Expression:
         inputs : sequence of Variable
             These become the first leaves, used or not.
         cotangents : sequence of array_like, optional
-            Default: ones.
+            One for each output. Default: ones.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If no output is given, what is given is no Variable, or the cotangents do not fit the outputs.
         """
         from adverify.tracing import Reader
 
+        if not outputs:
+            raise ValueError("expected the outputs of a graph; got none. Give at least one: Expression.trace(y)")
+        for v in (*outputs, *inputs):
+            if not isinstance(v, Variable):
+                raise TypeError(f"expected Variables that a graph was recorded for; got {v!r}, a {type(v).__name__}")
         reader = Reader()
         for x in inputs:
             reader.read(x)
         uses = tuple(reader.read(y) for y in outputs)
-        given = cotangents or [1.0] * len(outputs)
-        weights = tuple(
-            np.array(np.broadcast_to(np.asarray(g, y.data.dtype), y.data.shape))
-            for g, y in zip(given, outputs, strict=True)
-        )
-        return cls(tuple(reader.nodes), uses, weights)
+        return cls(tuple(reader.nodes), uses, _cotangents(outputs, cotangents))
 
     @cached_property
     def leaves(self) -> tuple[int, ...]:
@@ -193,15 +204,30 @@ class Expression:
         return tuple(values[u.node][u.output] for u in self.outputs)
 
     def at(self, *arrays: Any) -> Expression:
-        """The same graph with other values of its leaves."""
+        """The same graph with other values of its leaves, in their dtypes; of other shapes, too, if the ops take them.
+
+        The cotangents of outputs that get another shape become ones.
+        """
         if len(arrays) != len(self.leaves):
             raise ValueError(f"the expression has {len(self.leaves)} leaves; got {len(arrays)} arrays")
-        nodes = list(self.nodes)
+        nodes, is_as_before = list(self.nodes), True
         for i, array in zip(self.leaves, arrays, strict=True):
             n = nodes[i]
             assert isinstance(n, Leaf)
-            nodes[i] = replace(n, array=np.asarray(array, float))
-        return replace(self, nodes=tuple(nodes))
+            nodes[i] = replace(n, array=variable(array).data.astype(n.array.dtype))
+            is_as_before &= np.shape(array) == n.array.shape
+        moved = replace(self, nodes=tuple(nodes))
+        return moved if is_as_before else moved.refitted()
+
+    def refitted(self) -> Expression:
+        """The same graph with cotangents of ones where an output has another shape or dtype than its cotangent."""
+        try:
+            outputs = self.evaluate()
+        except Rejected:
+            return self
+        pairs = zip(self.cotangents, outputs, strict=True)
+        fitting = (g if (g.shape, g.dtype) == (y.shape, y.dtype) else np.ones(y.shape, y.dtype) for g, y in pairs)
+        return replace(self, cotangents=tuple(fitting))
 
     def below(self, outputs: Sequence[Use], cotangents: Arrays, keep: Sequence[int] = ()) -> Expression:
         """The part of the graph that some outputs need, and the nodes of the numbers in `keep`."""
@@ -306,7 +332,7 @@ class Expression:
 
     def __repr__(self) -> str:
         terms = [
-            f"{i} = {n.subject.name}({', '.join(str(u.node) for u in n.inputs)})"
+            f"{i} = {n.subject.name}({', '.join('None' if u is None else str(u.node) for u in n.written)})"
             for i, n in enumerate(self.nodes)
             if isinstance(n, Apply)
         ]
@@ -384,6 +410,22 @@ class Instances:
 
     def __call__(self, i: int, n: Apply) -> Function:
         return self._made.setdefault((n.subject.kind, n.subject.name), n.subject.make())
+
+
+def _cotangents(outputs: Sequence[Variable], given: Sequence[Any] | None) -> Arrays:
+    if given is None:
+        return tuple(np.ones(y.data.shape, y.data.dtype) for y in outputs)
+    if not np.iterable(given):
+        raise TypeError(f"cotangents is a list of one array for each output; got {given!r}, a {type(given).__name__}")
+    if len(given) != len(outputs):
+        raise ValueError(f"cotangents is a list of one array for each output, here {len(outputs)}; got {len(given)}")
+    found = []
+    for i, (g, y) in enumerate(zip(given, outputs, strict=True)):
+        array = variable(g).data.astype(y.data.dtype)
+        if array.shape not in ((), y.data.shape):
+            raise ValueError(f"cotangents[{i}] is of shape {array.shape}; its output is of shape {y.data.shape}")
+        found.append(np.array(np.broadcast_to(array, y.data.shape)))
+    return tuple(found)
 
 
 def _renumbered(node: Leaf | Apply, number: dict[int, int]) -> Leaf | Apply:

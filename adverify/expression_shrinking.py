@@ -170,12 +170,12 @@ def _added(e: Expression) -> Iterator[Expression]:
     """A node adds up its inputs, instead of what it does; it has one input less, if that is what it does."""
     for i, n in enumerate(e.nodes):
         if isinstance(n, Apply) and n.subject.kind is not Plus and len(e.values[i]) == 1:
-            yield _refitted(replace(e, nodes=(*e.nodes[:i], replace(n, subject=PLUS), *e.nodes[i + 1 :])))
+            yield replace(e, nodes=(*e.nodes[:i], replace(n, subject=PLUS), *e.nodes[i + 1 :])).refitted()
         elif isinstance(n, Apply) and n.subject.kind is Plus and len(n.inputs) > 1:
             for k in range(len(n.inputs)):
                 fewer = replace(n, inputs=n.inputs[:k] + n.inputs[k + 1 :])
                 whole = replace(e, nodes=(*e.nodes[:i], fewer, *e.nodes[i + 1 :]))
-                yield _refitted(whole.below(e.outputs, e.cotangents))
+                yield whole.below(e.outputs, e.cotangents).refitted()
 
 
 def _reconnected(e: Expression) -> Iterator[Expression]:
@@ -186,7 +186,7 @@ def _reconnected(e: Expression) -> Iterator[Expression]:
                 if Use(j) != u and isinstance(n, Apply):
                     other = replace(n, inputs=(*n.inputs[:k], Use(j), *n.inputs[k + 1 :]))
                     whole = replace(e, nodes=(*e.nodes[:i], other, *e.nodes[i + 1 :]))
-                    yield _refitted(whole.below(e.outputs, e.cotangents))
+                    yield whole.below(e.outputs, e.cotangents).refitted()
 
 
 def _redirected(e: Expression, i: int, source: Use) -> Expression:
@@ -198,20 +198,7 @@ def _redirected(e: Expression, i: int, source: Use) -> Expression:
     nodes = tuple(n if isinstance(n, Leaf) else replace(n, inputs=tuple(map(turn, n.inputs))) for n in e.nodes)
     outputs = tuple(map(turn, e.outputs))
     whole = Expression(nodes, outputs, e.cotangents)
-    return _refitted(whole.below(outputs, e.cotangents))
-
-
-def _refitted(e: Expression) -> Expression:
-    """Give cotangents of ones to outputs that have got another shape or dtype."""
-    try:
-        outputs = e.evaluate()
-    except Rejected:
-        return e
-    cotangents = tuple(
-        g if g.shape == y.shape and g.dtype == y.dtype else np.ones(y.shape, y.dtype)
-        for g, y in zip(e.cotangents, outputs, strict=True)
-    )
-    return replace(e, cotangents=cotangents)
+    return whole.below(outputs, e.cotangents).refitted()
 
 
 def _plain(e: Expression) -> Iterator[Expression]:
@@ -227,7 +214,7 @@ def _plain(e: Expression) -> Iterator[Expression]:
 
 
 def _replaced(e: Expression, i: int, node: Leaf | Apply) -> Expression:
-    return _refitted(replace(e, nodes=(*e.nodes[:i], node, *e.nodes[i + 1 :])))
+    return replace(e, nodes=(*e.nodes[:i], node, *e.nodes[i + 1 :])).refitted()
 
 
 def _resized(e: Expression) -> Iterator[Expression]:
@@ -278,4 +265,4 @@ def _at(e: Expression, arrays: list[np.ndarray]) -> Expression:
         n = nodes[i]
         assert isinstance(n, Leaf)
         nodes[i] = replace(n, array=array)
-    return _refitted(replace(e, nodes=tuple(nodes)))
+    return replace(e, nodes=tuple(nodes)).refitted()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import inspect
+from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from types import MappingProxyType
@@ -15,10 +16,12 @@ from adverify.case import Case, literal
 from adverify.engine import Function, Variable, variable
 from adverify.expression import Total
 from adverify.subject import MalformedOp
-from adverify.tracing import leaves_below
+from adverify.tracing import leaves_below, variables_below
 
 MOST_ELEMENTS = 200
 """Of a larger parameter, so many elements are verified."""
+MOST_LOOKED_AT = 10_000
+"""Objects among which parameters are looked for by name."""
 
 
 class Parameter:
@@ -139,14 +142,15 @@ class Graph:
         self._parameters = tuple(zip(program.parameters, inputs[count:], strict=True))
         self._of = {x: variable(x.data, requires_grad=True) for x in inputs[:count]}
         self.inputs = [self._of[x] for x in inputs[:count]]
+        self._own = set(self.inputs)
         with self._parameters_set():
             result = program.written(*self.inputs)
         self.result = tuple(result) if isinstance(result, list | tuple) else result
         self.outputs: tuple[Variable, ...] = self.result if isinstance(self.result, tuple) else (self.result,)
 
     def gradients(self, grad: Any) -> Iterator[tuple[Variable, Any]]:
-        """Run the engine; give each input with its gradient."""
-        with self._parameters_set():
+        """Run the engine; give each input with its gradient. Whatever else the graph reaches keeps its own."""
+        with self._gradients_kept(), self._parameters_set():
             for leaf in self._of.values():
                 leaf.grad = None
             if len(self.outputs) == 1:
@@ -156,6 +160,17 @@ class Graph:
             found = [(x, leaf.grad) for x, leaf in self._of.items()]
             found += [(x, p.gradient) for p, x in self._parameters]
         return iter(found)
+
+    @contextmanager
+    def _gradients_kept(self) -> Iterator[None]:
+        kept = [(v, v._grad) for v in variables_below(*self.outputs) if v.requires_grad and v not in self._own]
+        for v, _ in kept:
+            v._grad = None  # the engine adds to an array that is there in place
+        try:
+            yield
+        finally:
+            for v, grad in kept:
+                v._grad = grad
 
     @contextmanager
     def _parameters_set(self) -> Iterator[None]:
@@ -180,15 +195,18 @@ def program_of(
     Raises
     ------
     TypeError
-        If `f` cannot be called, or Python does not know what it takes.
+        If `f` cannot be called, is a class, or Python does not know what it takes.
     """
+    if isinstance(f, type):
+        raise TypeError(f"expected a callable of Variables, or an Expression; got the class {f.__name__}. Give an "
+                        f"instance of it, such as {f.__name__}()")  # fmt: skip
     if not callable(f):
         raise TypeError(f"expected a callable of Variables, or an Expression; got {f!r}, a {type(f).__name__}")
     positional = inspect.Parameter.POSITIONAL_ONLY
     if parameters:
         taken = [inspect.Parameter(name, positional) for name in (*inputs, *parameters)]
     else:
-        own = [p for p in inspect.signature(f).parameters.values() if p.kind not in (p.KEYWORD_ONLY, p.VAR_KEYWORD)]
+        own = [p for p in _signature(f).parameters.values() if p.kind not in (p.KEYWORD_ONLY, p.VAR_KEYWORD)]
         taken = [p if p.kind is p.VAR_POSITIONAL else p.replace(kind=positional) for p in own]
 
     def forward(self: Program, *inputs: Variable) -> Any:
@@ -201,6 +219,15 @@ def program_of(
     namespace = {"written": staticmethod(f), "parameters": tuple(parameters.values()), "forward": forward,
                  "__module__": named.__module__, "__qualname__": named.__qualname__}  # fmt: skip
     return type(named.__name__ if named.__name__.isidentifier() else "f", (Program,), namespace)
+
+
+def _signature(f: Callable[..., Any]) -> inspect.Signature:
+    try:
+        # A Function can be bound as a method can, which makes `inspect` take an instance for a built-in function.
+        return inspect.signature(f.forward if isinstance(f, Function) else f)
+    except ValueError as error:
+        raise TypeError(f"Python does not know what {f!r} takes ({error}); give a function of Variables that calls it, "
+                        "such as `lambda x: ...`") from error  # fmt: skip
 
 
 def inner(f: Any) -> Any:
@@ -219,39 +246,51 @@ def parameters_of(program: type[Program], arrays: Sequence[np.ndarray]) -> dict[
     return {names.get(id(v), f"parameter_{i}"): Parameter(v) for i, v in enumerate(own)}
 
 
-@contextmanager
-def gradients_kept(f: Callable[..., Any]) -> Iterator[None]:
-    """Leave the gradients of all Variables that a callable can reach as they were."""
-    kept = [(v, np.array(v.grad)) for v in dict(_held(inspect.unwrap(f))).values()]
-    try:
-        yield
-    finally:
-        for v, grad in kept:
-            v.grad = grad
+def _held(f: Any) -> Iterator[tuple[str, Variable]]:
+    """Every Variable that a callable can reach, the nearest first: by its attributes, its closure and its globals."""
+    waiting: deque[tuple[str, Any]] = deque([("", f)])
+    seen: dict[int, Any] = {}  # with the objects themselves, so that no other one gets the identity of one
+    while waiting and len(seen) < MOST_LOOKED_AT:
+        name, holder = waiting.popleft()
+        if id(holder) in seen:
+            continue
+        seen[id(holder)] = holder
+        if isinstance(holder, Variable):
+            yield name or "parameter", holder
+            continue
+        for key, part in _parts(holder).items():
+            joined = f"{name}_{key}" if name else key
+            waiting.append((joined if joined.isidentifier() else f"parameter_{joined}".replace(" ", "_"), part))
 
 
-def _held(holder: Any, prefix: str = "", depth: int = 0) -> Iterator[tuple[str, Variable]]:
-    """Every Variable that a callable can reach by its attributes, its closure and its globals."""
-    if isinstance(holder, Variable):
-        yield prefix or "parameter", holder
-        return
-    if depth > 4:
-        return
-    parts: dict[str, Any] = {}
+def _parts(holder: Any) -> Mapping[str, Any]:
+    """What an object holds, by name."""
+    if isinstance(holder, np.ndarray | str | bytes | type) or inspect.ismodule(holder):
+        return {}
+    if inspect.isfunction(holder):
+        try:
+            reached = inspect.getclosurevars(holder)
+        except ValueError:  # a variable of a closure has no value yet
+            return {}
+        return {**reached.nonlocals, **reached.globals}
     if inspect.ismethod(holder):
-        parts = vars(holder.__self__) if hasattr(holder.__self__, "__dict__") else {}
-    elif inspect.isfunction(holder):
-        reached = inspect.getclosurevars(holder)
-        parts = {**reached.nonlocals, **reached.globals}
-    elif isinstance(holder, functools.partial):
+        return {**_attributes(holder.__self__), **_parts(holder.__func__)}
+    if isinstance(holder, functools.partial):
         named = zip(inspect.signature(holder.func).parameters, holder.args, strict=False)
-        parts = {**dict(named), **holder.keywords, inner(holder).__class__.__name__: holder.func}
-    elif isinstance(holder, dict):
-        parts = {str(k): v for k, v in holder.items()}
-    elif isinstance(holder, list | tuple):
-        parts = {str(i): v for i, v in enumerate(holder)}
-    elif not isinstance(holder, type | np.ndarray) and hasattr(holder, "__dict__") and not inspect.ismodule(holder):
-        parts = vars(holder)
-    for name, part in parts.items():
-        joined = f"{prefix}_{name}" if prefix else name
-        yield from _held(part, joined if joined.isidentifier() else f"parameter_{joined}".replace(" ", "_"), depth + 1)
+        return {**dict(named), **holder.keywords, inner(holder).__class__.__name__: holder.func}
+    if isinstance(holder, dict):
+        return {str(k): v for k, v in holder.items()}
+    if isinstance(holder, list | tuple):
+        return {str(i): v for i, v in enumerate(holder)}
+    call = type(holder).__call__ if callable(holder) else None
+    return {**_attributes(holder), **(_parts(call) if inspect.isfunction(call) else {})}
+
+
+def _attributes(instance: Any) -> dict[str, Any]:
+    """The attributes of an instance: its own, in its slots, and those of its classes that are not code."""
+    found: dict[str, Any] = {}
+    for kind in type(instance).__mro__[-2::-1]:
+        slots = [name for name, v in vars(kind).items() if inspect.ismemberdescriptor(v) and hasattr(instance, name)]
+        found.update({name: getattr(instance, name) for name in slots})
+        found.update({name: v for name, v in vars(kind).items() if isinstance(v, Variable | list | tuple | dict)})
+    return {**found, **getattr(instance, "__dict__", {})}

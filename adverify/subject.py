@@ -120,6 +120,10 @@ class Subject:
             self._stop()
         return tuple(x.grad for x in inputs)
 
+    def __reduce__(self) -> Any:
+        # Its class by an instance: that of an op without some inputs cannot be found by name. A watch stays at home.
+        return _subject_again, (self.make, self.name, dict(self.arguments))
+
     def __repr__(self) -> str:
         return f"<Subject {self.name}>"
 
@@ -167,32 +171,59 @@ def subject_of(op: Any, arguments: Mapping[str, Any]) -> Subject:
                 f"`arguments = {{...}}` or as `check_function({op.__name__}, arguments={{...}})`; or an instance, "
                 f"`check_function({op.__name__}(...))`"
             ) from error
-        return Subject(_copier(made), name if arguments else op.__name__, op, arguments=dict(arguments))
+        return Subject(_Copier(made), name if arguments else op.__name__, op, arguments=dict(arguments))
     if isinstance(op, Function):
-        return Subject(_copier(op), type(op).__name__, type(op))
+        return Subject(_Copier(op), type(op).__name__, type(op))
     got = f"{op!r}, a {type(op).__name__}" if not isinstance(op, type) else f"the class {op.__name__}"
     raise MalformedOp(f"expected a subclass of adverify.Function or an instance of one; got {got}")
 
 
-def _copier(op: Function) -> Callable[[], Function]:
-    """Give a function that makes instances in the state of `op` now; copies, for a constructor may draw at random."""
-    kept = copy.deepcopy(op)
-    state = getattr(kept, "__dict__", None)
-    if state is None or not all(is_immutable(v) or _is_plain_array(v) for v in state.values()):
-        return lambda: copy.deepcopy(kept)
-    arrays = {name: v for name, v in state.items() if isinstance(v, np.ndarray)}
+def _subject_again(make: Callable[[], Function], name: str, arguments: Mapping[str, Any]) -> Subject:
+    return Subject(make, name, type(make()), arguments=arguments)
 
-    def copied() -> Function:
-        new = object.__new__(type(kept))
-        new.__dict__.update(state)
-        new.__dict__.update({name: v.copy() for name, v in arrays.items()})
+
+class _Copier:
+    """Makes instances in the state that `op` has now; copies, for a constructor may draw at random."""
+
+    def __init__(self, op: Function) -> None:
+        self._kept = copy.deepcopy(op)
+        self._state = getattr(self._kept, "__dict__", None)
+        values = () if self._state is None else self._state.values()
+        self._is_plain = self._state is not None and all(is_immutable(v) or _is_plain_array(v) for v in values)
+        self._arrays = [name for name, v in (self._state or {}).items() if isinstance(v, np.ndarray)]
+
+    def __call__(self) -> Function:
+        if not self._is_plain or self._state is None:
+            return copy.deepcopy(self._kept)
+        new = object.__new__(type(self._kept))
+        new.__dict__.update(self._state)
+        for name in self._arrays:
+            new.__dict__[name] = self._state[name].copy()
         return new
 
-    return copied
+    def __reduce__(self) -> Any:
+        return _Copier, (self._kept,)
 
 
 def _is_plain_array(value: Any) -> bool:
     return type(value) is np.ndarray and value.dtype != object and value.base is None
+
+
+def state_key(value: Any, depth: int = 4) -> Any:
+    """Give what two values have in common that are equal, as far as it can be told."""
+    if isinstance(value, np.ndarray) and value.dtype != object:
+        return value.dtype.str, value.shape, value.tobytes()
+    if is_immutable(value) or not depth:
+        return repr(value) if depth else type(value).__name__
+    if isinstance(value, Variable):
+        return state_key(value.data)
+    if isinstance(value, Function):
+        return type(value).__qualname__, state_key(getattr(value, "__dict__", {}), depth - 1)
+    if isinstance(value, Mapping):
+        return tuple((repr(k), state_key(v, depth - 1)) for k, v in value.items())
+    if isinstance(value, list | tuple):
+        return type(value).__name__, *(state_key(v, depth - 1) for v in value)
+    return type(value).__name__
 
 
 def is_immutable(value: Any) -> bool:

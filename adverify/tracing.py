@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from adverify.absent_inputs import without
 from adverify.engine import Function, Node, Variable
 from adverify.expression import Apply, Leaf, Use
 from adverify.subject import Subject, subject_of
@@ -20,7 +21,7 @@ class Reader:
     def __init__(self) -> None:
         self.nodes: list[Leaf | Apply] = []
         self._known: dict[Any, Use] = {}
-        self._subjects: dict[int, Subject] = {}
+        self._subjects: dict[Any, Subject] = {}
 
     @property
     def places(self) -> dict[Variable, Use]:
@@ -34,7 +35,7 @@ class Reader:
             if v in self._known:
                 stack.pop()
                 continue
-            missing = [x for x in _variables_below(v) if x not in self._known]
+            missing = [x for x in _inputs_below(v) if x not in self._known]
             if missing:
                 stack += missing
                 continue
@@ -52,25 +53,28 @@ class Reader:
             self._known[node] = Use(len(self.nodes))
             self._known[v] = Use(len(self.nodes), output)
             inputs = tuple(self._known[x] for x in node.inputs if x is not None)
-            self.nodes.append(Apply(self._subject(node.function), inputs, v.requires_grad))
+            absent = tuple(place for place, x in enumerate(node.inputs) if x is None)
+            self.nodes.append(Apply(self._subject(node.function, absent), inputs, v.requires_grad))
 
-    def _subject(self, function: Function) -> Subject:
-        if id(function) not in self._subjects:
-            found, arguments = subject_of(function, {}), _arguments_of(function)
+    def _subject(self, function: Function, absent: tuple[int, ...]) -> Subject:
+        key = id(function), absent
+        if key not in self._subjects:
+            found, arguments = subject_of(without(function, absent), {}), _arguments_of(function)
             written = ", ".join(f"{k}={v!r}" for k, v in arguments.items())
             name = f"{found.name}({written})" if written else found.name
-            same = sum(s.name.partition("#")[0] == name for s in self._subjects.values())
+            alike = [s for s in self._subjects.values() if s.kind is found.kind]
+            same = sum(s.name.partition("#")[0] == name for s in alike)
             # Two instances that are written alike may differ in what they hold.
             name = f"{name}#{same + 1}" if same else name
-            self._subjects[id(function)] = replace(found, name=name, arguments=arguments)
-        return self._subjects[id(function)]
+            self._subjects[key] = replace(found, name=name, arguments=arguments)
+        return self._subjects[key]
 
 
 def _arguments_of(function: Function) -> dict[str, Any]:
-    """The constructor arguments, where an instance keeps them under their names and they are not the defaults."""
+    """The constructor arguments, where an instance keeps them under their names, or these with `_` before them."""
     found = {}
     for name, parameter in inspect.signature(type(function)).parameters.items():
-        value = getattr(function, name, parameter.default)
+        value = getattr(function, name, getattr(function, f"_{name}", parameter.default))
         value = value.tolist() if isinstance(value, np.ndarray) else value
         if repr(value) != repr(parameter.default):
             found[name] = value
@@ -86,31 +90,26 @@ def _recorded(v: Variable) -> tuple[Node | None, int]:
     return (node, back.index) if isinstance(node, Node) and hasattr(back, "index") else (None, 0)
 
 
-def _variables_below(v: Variable) -> Iterator[Variable]:
+def _inputs_below(v: Variable) -> Iterator[Variable]:
     node, _ = _recorded(v)
     return (x for x in (node.inputs if node is not None else ()) if x is not None)
 
 
 def is_recorded(*outputs: Variable) -> bool:
-    """Whether every Variable that some outputs depend on is a leaf or was given by a Function, to no gap of None."""
-    return all(v.back is None or _is_readable(_recorded(v)[0]) for v in _all_below(*outputs))
-
-
-def _is_readable(node: Node | None) -> bool:
-    """Whether no input comes after one that is left out: nodes have no place for None."""
-    left_out = [x is None for x in node.inputs] if node is not None else []
-    return node is not None and left_out == sorted(left_out)
+    """Whether every Variable that some outputs depend on is a leaf or was given by a Function."""
+    return all(v.back is None or _recorded(v)[0] is not None for v in variables_below(*outputs))
 
 
 def leaves_below(*outputs: Variable) -> list[Variable]:
     """The Variables that some outputs depend on, and that no op gave."""
-    return [v for v in _all_below(*outputs) if v.back is None]
+    return [v for v in variables_below(*outputs) if v.back is None]
 
 
-def _all_below(*outputs: Variable) -> list[Variable]:
+def variables_below(*outputs: Variable) -> list[Variable]:
+    """Some outputs and the Variables that they depend on."""
     found, stack = dict.fromkeys(outputs), list(outputs)
     while stack:
-        for x in _variables_below(stack.pop()):
+        for x in _inputs_below(stack.pop()):
             if x not in found:
                 found[x] = None
                 stack.append(x)

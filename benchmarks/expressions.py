@@ -26,7 +26,8 @@ import adverify.ops
 from adverify import Function
 from adverify.blame import judge_expression
 from adverify.discovery import functions_in
-from adverify.expression import Apply, Expression, Leaf
+from adverify.expression import Expression
+from adverify.graph_coverage import GraphCoverage
 from adverify.isolation import isolated
 from adverify.verdict import Status
 
@@ -42,43 +43,13 @@ PER_MUTANT = 400
 
 
 @dataclass
-class Coverage:
+class Coverage(GraphCoverage):
     """What some graphs reached, and what was said of them."""
 
-    graphs: int = 0
-    nodes: int = 0
     decided: int = 0
     seconds: float = 0.0
-    ops: Counter[str] = field(default_factory=Counter)
-    pairs: Counter[tuple[str, str]] = field(default_factory=Counter)
-    depths: Counter[int] = field(default_factory=Counter)
-    sizes: Counter[int] = field(default_factory=Counter)
-    traits: Counter[str] = field(default_factory=Counter)
     undecided: Counter[str] = field(default_factory=Counter)
     accused: list[str] = field(default_factory=list)
-
-    def add(self, e: Expression) -> None:
-        leaves = [n for n in e.nodes if isinstance(n, Leaf)]
-        applied = [n for n in e.nodes if isinstance(n, Apply)]
-        self.graphs += 1
-        self.nodes += len(applied)
-        self.ops += e.ops
-        self.pairs += e.pairs
-        self.depths[e.depth] += 1
-        self.sizes[len(applied)] += 1
-        used = {u.node for n in e.nodes for u in n.inputs} | {u.node for u in e.outputs}
-        self.traits += Counter(
-            {
-                "a shared node": int(e.shared > 0),
-                "a Variable in several places of one op": int(e.repeated > 0),
-                "several leaves": int(len(leaves) > 1),
-                "a constant": int(not all(n.requires_grad for n in leaves)),
-                "an unused leaf": int(any(i not in used for i in e.leaves)),
-                "a kept intermediate": int(any(n.kept for n in applied)),
-                "several outputs": int(len(e.outputs) > 1),
-                "single precision": int(any(n.array.dtype != float for n in leaves)),
-            }
-        )
 
     def __iadd__(self, other: Coverage) -> Coverage:
         for name, value in vars(other).items():
@@ -86,20 +57,10 @@ class Coverage:
         return self
 
     def __str__(self) -> str:
-        possible = len(OPS) ** 2
-        seen = {p for p in self.pairs if set(p) <= set(OPS)}
-        missing = sorted(set(OPS) - set(self.ops))
-        spread = ", ".join(f"{k}: {n}" for k, n in sorted(self.depths.items()))
-        sizes = ", ".join(f"{k}: {n}" for k, n in sorted(self.sizes.items()))
+        first, *others = self.lines(OPS)
         lines = [
-            f"{self.graphs} graphs of {self.nodes} nodes in {self.seconds:.0f} s "
-            f"({1e3 * self.seconds / max(1, self.graphs):.1f} ms each)",
-            f"ops       {len(set(OPS) & set(self.ops))} of {len(OPS)}"
-            + (f"; not {', '.join(missing)}" if missing else ""),
-            f"pairs     {len(seen)} of {possible} (parent, child)",
-            f"depth     {spread}",
-            f"ops each  {sizes}",
-            *(f"{100 * n / max(1, self.graphs):7.1f}%  {trait}" for trait, n in self.traits.most_common()),
+            f"{first} in {self.seconds:.0f} s ({1e3 * self.seconds / max(1, self.graphs):.1f} ms each)",
+            *others,
             f"decided   {self.decided} of {self.nodes} nodes; {sum(self.undecided.values())} graphs undecided",
             *(f"{n:8}  {reason}" for reason, n in self.undecided.most_common(20)),
             f"accused   {len(self.accused)}",

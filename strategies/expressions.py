@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Iterator, Mapping, Sequence
+import operator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cache
 from typing import Any, NamedTuple
 
 import numpy as np
 from adverify.strategies.adapters import Gram, Squash, Symmetrise
 from adverify.strategies.values import MATRICES, Regime, decode, width
+from hypothesis import reject
 from hypothesis import strategies as st
 
 import adverify.ops
@@ -28,10 +30,14 @@ BYTES = 10
 """Of one drawn step: which op, on which nodes, and what becomes of its output."""
 MOST_PATTERNS = 48
 MOST_ARGUMENTS = 8
+MOST_STARTS = 64
+"""Combinations of the shapes that are asked for with which an op is tried."""
 TRIES = 4
 """Ways in which an op's shapes are tried on the nodes that are there, before the step is left out."""
 OTHERS = 3
 """Ops that are tried for a step, where the first one suits nothing."""
+MOST_NAMED = 5
+"""Ops of which an error says what they take."""
 LARGEST = 1e4
 """Operands beyond it are squashed."""
 FILLED = {"unit": interval(0.05, 0.95), "normal": real, "above": interval(1.1, 3.0), "negative": interval(-0.9, -0.1),
@@ -42,37 +48,45 @@ FILLED = {"unit": interval(0.05, 0.95), "normal": real, "above": interval(1.1, 3
 
 
 class Fit(NamedTuple):
-    """What an op takes: shapes, of which the sizes are to be renamed, and a domain for each input."""
+    """What an op takes: shapes, of which the sizes are to be renamed, shapes of leaves, and a domain for each input."""
 
     subject: Subject
     patterns: tuple[Shapes, ...]
+    starts: tuple[Shapes, ...]
     domains: tuple[Domain, ...]
 
 
-@st.composite
+Menu = Sequence[tuple[Any, Sequence[dict[str, Any]]]]
+
+
 def expressions(
-    draw: st.DrawFn,
-    ops: Sequence[type[Function] | Function] | None = None,
+    ops: Iterable[type[Function] | Function] | None = None,
     max_nodes: int = 12,
     leaves: int = 5,
-    shapes: Sequence[Shape] | None = None,
-) -> Expression:
+    shapes: Iterable[Shape] | None = None,
+) -> st.SearchStrategy[Expression]:
     """Draw graphs of ops, with values for their leaves and cotangents for their outputs.
 
     Nodes are shared, have one Variable in several places, keep their gradient or not; leaves require it or not, and
     one may be unused; there may be several outputs. Every op gets operands of shapes and in domains that suit it: what
-    is outside is squashed. A simpler draw has fewer nodes, simpler leaves, and ops from the beginning of `ops`.
+    is outside is squashed. A simpler draw has fewer nodes, simpler leaves, and ops from the beginning of `ops`. Each
+    graph applies an op at least.
 
     Parameters
     ----------
-    ops : sequence of Function classes or instances, optional
+    ops : iterable of Function classes or instances, optional
         Default: all of `adverify.ops`.
     max_nodes : int
         The most ops, those that squash included.
     leaves : int
         The most leaves.
-    shapes : sequence of tuple of int, optional
-        The shapes of leaves. Default: whatever the ops take.
+    shapes : iterable of tuple of int, optional
+        The shapes that leaves may have, of 100 elements at most. Default: whatever the ops take.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument is not of this kind; and where a graph is drawn, if no op takes leaves of these shapes.
 
     Examples
     --------
@@ -82,16 +96,78 @@ def expressions(
     >>> sorted(smallest.ops)
     ['Add', 'Exp']
     """
-    menu = _menu(tuple(_all_ops() if ops is None else ops))
-    if max_nodes < 1 or leaves < 1:
-        raise ValueError(f"max_nodes and leaves must be at least 1; got {max_nodes!r} and {leaves!r}")
-    allowed = None if shapes is None else {tuple(s) for s in shapes}
-    growth = _Growth(draw, max_nodes, leaves, allowed)
+    given = None if ops is None else _given_ops(ops)
+    return _expressions(given, _count("max_nodes", max_nodes), _count("leaves", leaves), _given_shapes(shapes))
+
+
+@st.composite
+def _expressions(
+    draw: st.DrawFn, ops: tuple[Any, ...] | None, max_nodes: int, leaves: int, shapes: tuple[Shape, ...] | None
+) -> Expression:
+    menu = _menu(_all_ops() if ops is None else ops)
+    growth = _Growth(draw, max_nodes, leaves, shapes)
+    raw = bytes(BYTES)
     for _ in range(max_nodes):
-        growth.step(menu, draw(st.binary(min_size=BYTES, max_size=BYTES)))
+        raw = draw(st.binary(min_size=BYTES, max_size=BYTES))
+        growth.step(menu, raw)
         if not draw(st.integers(0, 7)):  # next to the step, so that Hypothesis can leave out a step with its leaves
             break
+    if not growth.nodes:
+        growth.step(menu, raw, len(menu))
+    if not growth.nodes:
+        _check_that_something_fits(menu, shapes)
+        reject()
     return growth.finished(draw(st.integers(0, 255)))
+
+
+def _given_ops(ops: Any) -> tuple[Any, ...]:
+    if not isinstance(ops, Iterable) or isinstance(ops, str | bytes):
+        raise TypeError(f"ops is a list of Function classes or instances, such as [Sin, Add]; got {ops!r}")
+    given = tuple(ops)
+    if not given:
+        raise ValueError("ops is empty; give at least one Function")
+    for op in given:
+        subject_of(op, next(iter(_arguments(op)), {}))
+    return given
+
+
+def _count(name: str, value: Any) -> int:
+    try:
+        count = operator.index(value)
+    except TypeError:
+        raise TypeError(f"{name} is a whole number, at least 1; got {value!r}, a {type(value).__name__}") from None
+    if count < 1:
+        raise ValueError(f"{name} is a whole number, at least 1; got {count}")
+    return count
+
+
+def _given_shapes(shapes: Any) -> tuple[Shape, ...] | None:
+    if shapes is None:
+        return None
+    expected = f"shapes is a list of shapes of 1 to {MAX_ELEMENTS} elements, such as [(3,), (2, 3)]; got {shapes!r}"
+    try:
+        given = tuple(dict.fromkeys(tuple(map(operator.index, s)) for s in shapes))
+    except TypeError:
+        raise TypeError(expected) from None
+    if not given or any(min(s, default=1) < 1 or math.prod(s) > MAX_ELEMENTS for s in given):
+        raise ValueError(expected)
+    return given
+
+
+def _check_that_something_fits(menu: Menu, shapes: tuple[Shape, ...] | None) -> None:
+    """Raise ValueError if none of the ops could ever be applied to leaves, and say what they take instead."""
+    found = [(op, _fits(op, arguments, shapes)) for op, choices in menu for arguments in choices]
+    if any(fit.starts for _, fits in found for fit in fits):
+        return
+    taken = [f"{fits[0].subject.name} takes {', '.join(map(str, fits[0].patterns[0]))}" for _, fits in found if fits]
+    never = [f"{_name(op)} takes nothing that was tried" for op, fits in found if not fits]
+    where = "" if shapes is None else f" to leaves of shapes={list(shapes)!r}"
+    raise ValueError(f"no op of ops can be applied{where}: {'; '.join([*taken, *never][:MOST_NAMED])}. Give other "
+                     "shapes or ops, or the op a `signature` and a `domain`")  # fmt: skip
+
+
+def _name(op: Any) -> str:
+    return str(op.__name__ if isinstance(op, type) else type(op).__name__)
 
 
 @cache
@@ -100,10 +176,8 @@ def _all_ops() -> tuple[type[Function], ...]:
 
 
 @cache
-def _menu(ops: tuple[Any, ...]) -> tuple[tuple[Any, tuple[dict[str, Any], ...]], ...]:
+def _menu(ops: tuple[Any, ...]) -> Menu:
     """Give each op with the constructor arguments to choose from."""
-    if not ops:
-        raise ValueError("ops is empty; give at least one Function")
     return tuple((op, tuple(_arguments(op))) for op in ops)
 
 
@@ -113,17 +187,17 @@ def _arguments(op: Any) -> list[dict[str, Any]]:
     return product[:: -(-len(product) // MOST_ARGUMENTS)]
 
 
-def _fits(op: Any, arguments: dict[str, Any]) -> tuple[Fit, ...]:
-    key = (op, repr(arguments))
+def _fits(op: Any, arguments: dict[str, Any], shapes: tuple[Shape, ...] | None) -> tuple[Fit, ...]:
+    key = (op, repr(arguments), shapes)
     if key not in _KNOWN:
-        _KNOWN[key] = tuple(_found(op, arguments))
+        _KNOWN[key] = tuple(_found(op, arguments, shapes))
     return _KNOWN[key]
 
 
 _KNOWN: dict[Any, tuple[Fit, ...]] = {}
 
 
-def _found(op: Any, arguments: dict[str, Any]) -> Iterator[Fit]:
+def _found(op: Any, arguments: dict[str, Any], shapes: tuple[Shape, ...] | None) -> Iterator[Fit]:
     """Find out what an op takes: less than `infer` does, since a graph that comes of it is tried anyway."""
     subject = subject_of(op, arguments)
     made = subject.make()
@@ -132,14 +206,18 @@ def _found(op: Any, arguments: dict[str, Any]) -> Iterator[Fit]:
     for arity in (len(parsed.inputs),) if parsed else arities(subject):
         domains = (declared,) * arity if isinstance(declared, Domain) else declared and tuple(declared)[:arity]
         prober = Prober(subject, arity, domains)
+        asked = list(itertools.islice(itertools.product(shapes or (), repeat=arity), MOST_STARTS))
         with isolated():
             try:
-                candidates, fillings = prober.search([list(parsed.shapes())] if parsed else prober.tiers(False))
+                usual = [list(parsed.shapes())] if parsed else prober.tiers(False)
+                candidates, fillings = prober.search([*usual, asked])
             except (NothingFits, MalformedOp):
                 continue
-            patterns = _patterns(prober, candidates, fillings)
+            starts = tuple(s for s in asked if prober.accepts(prober.filled(s, fillings)))
+            patterns = _patterns(prober, candidates, fillings) or starts
             if patterns:
-                yield Fit(subject, patterns, domains or _domains(prober, patterns, fillings))
+                domains = domains or _domains(prober, patterns, fillings)
+                yield Fit(subject, patterns, patterns if shapes is None else starts, domains)
 
 
 def _patterns(prober: Prober, candidates: Sequence[Shapes], fillings: Sequence[str]) -> tuple[Shapes, ...]:
@@ -184,18 +262,18 @@ class _Unfit(Exception):
 class _Growth:
     """A graph under way, every node with its values."""
 
-    def __init__(self, draw: st.DrawFn, max_nodes: int, leaves: int, shapes: set[Shape] | None) -> None:
+    def __init__(self, draw: st.DrawFn, max_nodes: int, leaves: int, shapes: tuple[Shape, ...] | None) -> None:
         self.draw, self.max_nodes, self.max_leaves, self.shapes = draw, max_nodes, leaves, shapes
         self.nodes: list[Leaf | Apply] = []
         self.values: list[Arrays] = []
         self.used: set[int] = set()
 
-    def step(self, menu: Sequence[tuple[Any, Sequence[dict[str, Any]]]], raw: bytes) -> None:
+    def step(self, menu: Menu, raw: bytes, tries: int = OTHERS) -> None:
         """Apply an op to what is there; if it cannot be, another one."""
         step = _Step(raw)
-        for k in range(OTHERS):
+        for k in range(tries):
             op, arguments = menu[(step.op + k) % len(menu)]
-            fits = _fits(op, arguments[step.arguments % len(arguments)])
+            fits = _fits(op, arguments[step.arguments % len(arguments)], self.shapes)
             if fits and self._is_applied(fits[step.fit % len(fits)], step):
                 return
 
@@ -213,22 +291,34 @@ class _Growth:
 
     def _undo(self, count: int, used: set[int]) -> None:
         del self.nodes[count:], self.values[count:]
-        self.used = used
+        self.used = set(used)  # which the next try adds to
 
     def _solutions(self, fit: Fit, step: _Step) -> Iterator[tuple[Shapes, dict[int, Use]]]:
         """Give shapes that fit an op and, of its inputs, the one that a node which is there is put into."""
         arity = len(fit.domains)
         place = step.place % arity
-        order = [fit.patterns[(step.pattern + k) % len(fit.patterns)] for k in range(len(fit.patterns))]
+        order = _turned(fit.patterns, step.pattern)
         for u in self._candidates(step.operand(place)):
             shape = self._shape(u)
             if arity > 1 and step.place % 2:
                 yield (shape,) * arity, {place: u}
             for pattern in order:
-                if len(pattern[place]) == len(shape):
-                    yield _renamed(pattern, place, shape), {place: u}
-        for pattern in order:
-            yield pattern, {}
+                for shapes in self._renamings(pattern, place, shape):
+                    yield shapes, {place: u}
+        for shapes in _turned(fit.starts, step.pattern):
+            yield shapes, {}
+
+    def _renamings(self, pattern: Shapes, place: int, shape: Shape) -> Iterator[Shapes]:
+        """Give a pattern other sizes, so that one input has some shape, and the others those that they may have."""
+        if len(pattern[place]) != len(shape):
+            return
+        if self.shapes is None:
+            yield _renamed(pattern, place, shape)
+            return
+        there = [self._shape(Use(i)) for i in range(len(self.nodes) - 1, -1, -1)]
+        choices = [list(dict.fromkeys((*self.shapes, *there)))] * len(pattern)
+        choices[place] = [shape]
+        yield from itertools.islice(_matching(pattern, choices, {}), 1)
 
     def _candidates(self, preference: int) -> list[Use]:
         """Some of the outputs that are there: what nothing uses yet, or anything; what ops gave more often."""
@@ -307,10 +397,7 @@ class _Growth:
 
     def finished(self, fate: int) -> Expression:
         """Choose what is differentiated, and leave out what it does not need."""
-        if not self.nodes:
-            self._add(Leaf(np.array(1.0)), ())
         ends = [i for i in range(len(self.nodes)) if i not in self.used and isinstance(self.nodes[i], Apply)]
-        ends = ends or [len(self.nodes) - 1]
         chosen = ends[-3:] if fate % 4 else ends[-1:]
         outputs = [Use(i, k) for i in chosen for k in range(len(self.values[i]) if fate % 8 == 7 else 1)]
         rng = np.random.default_rng(fate)
@@ -346,3 +433,21 @@ def _renamed(pattern: Shapes, place: int, shape: Shape) -> Shapes:
     sizes = dict(zip(pattern[place], shape, strict=True))
     others = tuple(tuple(sizes.get(n, n) for n in s) for s in pattern)
     return (*others[:place], shape, *others[place + 1 :])
+
+
+def _turned(some: Sequence[Shapes], start: int) -> list[Shapes]:
+    """All of them, in their order, but from another one on."""
+    first = start % max(1, len(some))
+    return [*some[first:], *some[:first]]
+
+
+def _matching(pattern: Shapes, choices: Sequence[Sequence[Shape]], sizes: Mapping[int, int]) -> Iterator[Shapes]:
+    """Give a pattern's inputs shapes of their choices, so that axes of one size in the pattern have one there, too."""
+    if not pattern:
+        yield ()
+        return
+    for shape in choices[0]:
+        both = [*sizes.items(), *zip(pattern[0], shape, strict=False)]
+        if len(shape) == len(pattern[0]) and len(set(both)) == len(dict(both)):
+            for others in _matching(pattern[1:], choices[1:], dict(both)):
+                yield (shape, *others)

@@ -3,13 +3,18 @@
 import contextlib
 import functools
 import io
+import itertools
 import re
 from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from hypothesis.errors import Unsatisfiable
 
 from adverify import Function, InvalidFunction, Undecided, VerificationError, check_expression, ops, tensor, variable
+from adverify.expression import Expression
 from adverify.regression import call, script
 from tests.misusing_ops import MISUSING, ClearsIntermediates
 from tests.test_blame import CountingTies, Overwriting
@@ -54,6 +59,75 @@ def test_parameters_have_their_values_and_gradients_afterwards():
     for v, data in zip((*model.layers, model.bias), before, strict=True):
         np.testing.assert_array_equal(v.data, data)
         assert not v.grad.any()
+
+
+GLOBAL = tensor([1.0, 2.0])
+
+
+class OfGlobal:
+    def __call__(self, x):
+        return x * GLOBAL
+
+
+class OfClass:
+    scale = tensor([1.0, 2.0])
+
+    def __call__(self, x):
+        return x * self.scale
+
+
+class OfSlot:
+    __slots__ = ("scale",)
+
+    def __init__(self):
+        self.scale = tensor([1.0, 2.0])
+
+    def __call__(self, x):
+        return x * self.scale
+
+
+class Box:
+    def __init__(self, content):
+        self.content = content
+
+
+class Deep:
+    def __init__(self):
+        self.boxes = functools.reduce(lambda box, _: Box(box), range(6), tensor([1.0, 2.0]))
+
+    def __call__(self, x):
+        box = self.boxes
+        while isinstance(box, Box):
+            box = box.content
+        return x * box
+
+
+class Unseen:
+    def __init__(self):
+        self.made = itertools.repeat(tensor([1.0, 2.0]))
+
+    def __call__(self, x):
+        return x * next(self.made)
+
+
+@pytest.mark.parametrize(
+    ("model", "name", "find"),
+    [
+        (OfGlobal(), "GLOBAL", lambda m: GLOBAL),
+        (OfClass(), "scale", lambda m: m.scale),
+        (OfSlot(), "scale", lambda m: m.scale),
+        (Deep(), "boxes_content_content", lambda m: m.boxes.content.content.content.content.content.content),
+        (Unseen(), "parameter_0", lambda m: next(m.made)),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+def test_parameters_are_named_and_keep_their_gradients_wherever_they_are(model, name, find):
+    weights = find(model)
+    weights.grad = held = np.array([7.0, 7.0])
+    report = check_expression(model, inputs=[np.array([0.5, 1.5])], seed=0)
+    assert f"its parameters {name}" in report.inferred[-1]
+    assert weights.grad is held
+    np.testing.assert_array_equal(held, [7.0, 7.0])
 
 
 def test_the_guilty_node_of_a_model_is_named():
@@ -193,6 +267,57 @@ def test_the_example_of_a_program_runs_and_can_be_asked_again():
     assert names["x"].grad.any()
     with pytest.raises(VerificationError, match="Steep"):
         exec(call(failure), {"f": f, "np": np, "check_expression": check_expression})
+
+
+def test_an_op_itself_is_a_program():
+    report = check_expression(ops.Tanh(), seed=0, max_examples=10)
+    assert report.ok
+    assert report.name == "Tanh"
+    assert "node 1, `Steep`" in headline(Steep())
+
+
+@pytest.mark.parametrize("kind", [ops.Tanh, Network])
+def test_a_class_is_no_program(kind):
+    with pytest.raises(TypeError, match=rf"got the class {kind.__name__}. Give an instance of it"):
+        check_expression(kind)
+
+
+def test_a_callable_whose_inputs_are_unknown_is_refused():
+    with pytest.raises(TypeError, match=r"Python does not know what .* takes"):
+        check_expression(functools.partial(ops.Add(), tensor(1.0)))
+
+
+def test_a_graph_without_ops_shows_nothing():
+    with pytest.raises(InvalidFunction, match="it applies no op, so there is nothing to verify"):
+        check_expression(Expression.trace(tensor([1.0, 2.0])))
+
+
+def at_a_jump():
+    return Expression.trace(ops.Floor()(tensor([1.0])))
+
+
+def test_a_graph_of_which_nothing_can_be_decided_is_not_verified():
+    with pytest.raises(Undecided, match="none of its nodes could be decided: Floor: forward jumps"):
+        check_expression(at_a_jump())
+
+
+def test_a_run_in_which_nothing_is_decided_fails():
+    @settings(database=None, suppress_health_check=list(HealthCheck))
+    @given(st.just(at_a_jump()))
+    def only_jumps(e):
+        check_expression(e)
+
+    with pytest.raises(Unsatisfiable):
+        only_jumps()
+
+
+def test_graphs_that_cannot_be_decided_are_no_failures_of_a_run():
+    @settings(database=None)
+    @given(st.sampled_from([at_a_jump(), Expression.trace(ops.sin(tensor([1.0])))]))
+    def some_jumps(e):
+        assert check_expression(e).cases == 1
+
+    some_jumps()
 
 
 def test_what_a_partial_holds_is_verified_by_name():
