@@ -61,7 +61,8 @@ def without(op: Function, absent: tuple[int, ...]) -> Function:
     >>> type(unbiased).__name__
     'Linear'
     """
-    return _kind_without(type(op), absent)(op) if absent else op
+    kind: Any = type(op)
+    return _kind_without(kind, absent)(op) if absent else op
 
 
 def original(kind: type[Function]) -> type[Function]:

@@ -89,7 +89,8 @@ def check_expression(
     __tracebackhide__ = True
     excluded = known(exclude)
     if isinstance(f, Expression):
-        report, failed = judged(f), Undecided if f.ops else InvalidFunction
+        report = judged(f)
+        failed: type[VerificationError] = Undecided if f.ops else InvalidFunction
         if report.obstacle and f.ops and hypothesis.currently_in_test_context():
             hypothesis.reject()
     else:

@@ -58,7 +58,8 @@ def _by_backward(subject: Subject, op: Function, uses: Sequence[list[Variable]],
     for x in (x for inputs in uses for x in inputs):
         x.grad = None
     halves = tuple(np.asarray(-0.5 * g, g.dtype) for g in cotangents)  # so that a buffer of both uses shows
-    for inputs, others, given in ((*uses, cotangents), (*uses[::-1], halves)):
+    first, second = uses
+    for inputs, others, given in ((first, second, cotangents), (second, first, halves)):
         before, elsewhere = _states(inputs), _states(others)
         _pull_back(subject, op, inputs, given)
         for part in _changed(before, inputs):

@@ -43,6 +43,7 @@ def crowded(e: Expression) -> Expression:
             outputs.append(Use(len(nodes) - 1, k))
             cotangents.append(np.full_like(y, 0.5))
 
+    every_other = applied[len(e.nodes) % 2 :: 2]
     for i in applied:
         y = e.values[i][0]
         if i == applied[-1]:
@@ -50,11 +51,11 @@ def crowded(e: Expression) -> Expression:
             add(Apply(BOTH, (Use(i),)), (y, y))
         nodes.append(Leaf(np.ones((), y.dtype), requires_grad=False))
         add(Apply(PLUS, (Use(i), Use(i), Use(len(nodes) - 1))), (y,))
-    for i in applied[len(e.nodes) % 2 :: 2]:
-        nodes[i] = replace(e.nodes[i], kept=True)
     for i in applied:
         n = e.nodes[i]
         assert isinstance(n, Apply)
+        if i in every_other:
+            nodes[i] = replace(n, kept=True)
         operands, values = _elsewhere(n, e.operands(i))
         if values:
             nodes += [Leaf(a) for a in operands]
