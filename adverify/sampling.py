@@ -7,7 +7,7 @@ from functools import cached_property
 
 from adverify.domains import Domain
 from adverify.evaluation import Memory
-from adverify.shapes import Shapes, is_bare, is_degenerate
+from adverify.shapes import Shapes, elements, is_bare, is_degenerate
 from adverify.signatures import Signature
 
 
@@ -69,9 +69,14 @@ class Sampling:
             return "the inputs that were given"
         kinds = sorted({tuple(len(s) for s in shapes) for shapes in self.shapes})
         axes = "; ".join(", ".join(f"{n}-d" for n in kind) for kind in kinds)
-        sample = " x ".join(str(s) for s in self.shapes[len(self.shapes) // 2])
+        sample = " x ".join(str(s) for s in min(self.telling, key=_unlikeness))
         domains = ", ".join(str(d) for d in self.domains)
         return f"{self.arity} input{'s' * (self.arity > 1)} of {axes}, such as {sample}; values: {domains}"
 
     def __repr__(self) -> str:
         return f"<Sampling: {self}>"
+
+
+def _unlikeness(shapes: Shapes) -> tuple[int, int, int]:
+    """Order shapes by how little they tell a person: matrices of unlike axes and few elements tell most."""
+    return max(2, *map(len, shapes)), -len({n for s in shapes for n in s if n > 1}), elements(shapes)
