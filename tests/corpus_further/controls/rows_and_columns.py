@@ -6,6 +6,8 @@ from adverify import Function, variable
 
 
 class RowShift(Function):
+    """x + b for a row b, which has an axis of length 1 in every shape."""
+
     def forward(self, x, b):
         if x.data.ndim != 2 or b.data.shape != (1, x.data.shape[1]):
             raise ValueError("a matrix and a row")
@@ -17,6 +19,8 @@ class RowShift(Function):
 
 
 class ChannelGains(Function):
+    """One gain for each channel of images, whose other axes are all of length 1."""
+
     def forward(self, x, gain):
         if x.data.ndim != 4 or gain.data.shape != (1, x.data.shape[1], 1, 1):
             raise ValueError("images and one gain for each channel")
@@ -43,6 +47,8 @@ class RunningMaximum(Function):
 
 
 class LimitedByTheLast(Function):
+    """min(x, 5 + |x[-1]|): at most inputs each output depends on its own element only."""
+
     def forward(self, x):
         if x.data.ndim != 1 or x.data.size < 2:
             raise ValueError("vectors of two and more only")
@@ -83,6 +89,8 @@ class UnfinishedFixedPoint(Function):
 
 
 class DampedLeastSquares(Function):
+    """Solves a system as large as an axis, so that points joined along it take very long."""
+
     def forward(self, x):
         if x.data.ndim != 2:
             raise ValueError("matrices only")
