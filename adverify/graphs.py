@@ -37,7 +37,8 @@ def in_graphs(op: Any, graphs: int, max_nodes: int, seed: int) -> Report:
     Returns
     -------
     Report
-        On the op. Its cases are nodes whose own gradient was decided; a failure names who is to blame.
+        On the op. Its cases are nodes whose own gradient was decided; a failure names who is to blame. It is not ok if
+        no graph holds the op, or if nothing was decided.
 
     Examples
     --------
@@ -45,7 +46,7 @@ def in_graphs(op: Any, graphs: int, max_nodes: int, seed: int) -> Report:
     >>> in_graphs(Exp, graphs=5, max_nodes=4, seed=0).ok
     True
     """
-    report = report_on(op)
+    report, applied = report_on(op), 0
     company = random.Random(seed).sample(list(functions_in(adverify.ops)), COMPANY)
 
     @hypothesis.seed(seed)
@@ -55,8 +56,10 @@ def in_graphs(op: Any, graphs: int, max_nodes: int, seed: int) -> Report:
     )  # fmt: skip
     @hypothesis.given(expressions([op, *company], max_nodes=max_nodes))
     def judge(e: Expression) -> None:
+        nonlocal applied
         if report.failures:
             return
+        applied += report.name in e.ops
         found = judged(e)
         report.cases += found.cases
         report.undecided += found.undecided
@@ -65,4 +68,6 @@ def in_graphs(op: Any, graphs: int, max_nodes: int, seed: int) -> Report:
 
     with isolated():
         judge()
+    if not report.failures and not (applied and report.cases):
+        report.obstacle = f"of {graphs} random graphs {applied} hold it, and {report.cases} nodes could be decided"
     return report

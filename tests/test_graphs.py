@@ -30,6 +30,22 @@ def test_a_right_op_among_others_is_not():
     assert report.cases > 30
 
 
+class Nothing(Function):
+    """Takes nothing."""
+
+    def forward(self, x):
+        raise ValueError("not this")
+
+    def backward(self, x, grad):
+        raise NotImplementedError
+
+
+def test_an_op_that_no_graph_holds_is_not_verified():
+    report = in_graphs(Nothing, graphs=5, max_nodes=3, seed=0)
+    assert not report.ok
+    assert "of 5 random graphs 0 hold it" in str(report)
+
+
 def answer(**report):
     said = Report("Op", **report)
     return Answer(Target("package", "Op"), record_of(said), str(said))
