@@ -207,7 +207,7 @@ class Prober:
             except Rejected:
                 continue
             sizes += [float(np.median(np.abs(y))) for y in outputs if y.size]
-        return float(np.median(sizes)) if sizes else 1.0
+        return (float(np.median(sizes)) if sizes else 0.0) or 1.0
 
     def is_elementwise(self, arrays: Arrays) -> bool:
         """Whether changing one element of an input changes only the output elements that it is broadcast to.

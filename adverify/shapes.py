@@ -133,11 +133,15 @@ def is_bare(shapes: Shapes) -> bool:
 
 
 def typical(accepted: Sequence[Shapes]) -> Shapes:
-    """Small shapes in which as few inputs as possible are empty, or hold a single element."""
+    """Small shapes in which as few inputs as possible are empty or hold a single element, and few axes are of length 1.
 
-    def distance(shapes: Shapes) -> tuple[int, int, int, Shapes]:
+    What goes along an axis, as a softmax does, does little where that has one element.
+    """
+
+    def distance(shapes: Shapes) -> tuple[int, int, int, int, Shapes]:
         sizes = [math.prod(s) for s in shapes]
-        return sizes.count(0), sum(n < 2 for n in sizes), abs(sum(sizes) - 4 * len(sizes)), shapes
+        ones = sum(s.count(1) for s in shapes)
+        return sizes.count(0), sum(n < 2 for n in sizes), ones, abs(sum(sizes) - 4 * len(sizes)), shapes
 
     return min(accepted, key=distance)
 

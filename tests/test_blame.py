@@ -17,6 +17,8 @@ from adverify import (
     variable,
 )
 from adverify.blame import judge_expression
+from adverify.blame.chain_rule import Chain
+from adverify.blame.rounding import rounding_bars
 from adverify.expression import Expression
 from adverify.expression_shrinking import shrunk
 from adverify.regression import source
@@ -315,3 +317,11 @@ def test_mutants_among_built_in_ops_are_blamed_by_name():
     by_name = sum(name == who for name, who in found.items())
     assert all(who in ("", name) for name, who in found.items()), "another op is blamed"
     assert by_name >= 0.9 * len(found), [name for name, who in found.items() if name != who]
+
+
+def test_what_cancels_is_rounded_as_its_terms_are():
+    v = ops.tanh(tensor([0.3, -1.2]))
+    e = Expression.trace(v * 1e9, v * -1e9, v, cotangents=(np.ones(2), np.ones(2), np.ones(2)))
+    bars = rounding_bars(e, Chain(e))
+    (leaf,) = (i for i in e.leaves if e.nodes[i].requires_grad)
+    assert bars[leaf][0].gradient > 1e9 * np.finfo(float).eps

@@ -144,3 +144,18 @@ class RunningMaximum(Function):
 @pytest.mark.parametrize("op", [ClippedAtTheFirst, RunningMaximum])
 def test_what_mixes_elements_at_some_values_only_is_not_elementwise(op):
     assert not infer(subject_of(op, {}), 1)[0].elementwise
+
+
+class LogSoftmaxOfFirstAxis(Function):
+    def forward(self, x):
+        if x.data.ndim < 1:
+            raise ValueError("no axis to normalise")
+        shifted = x.data - x.data.max(axis=0, keepdims=True, initial=-np.inf)
+        return variable(shifted - np.log(np.exp(shifted).sum(axis=0, keepdims=True)))
+
+    def backward(self, x, grad):
+        raise NotImplementedError
+
+
+def test_the_size_of_outputs_is_seen_where_axes_are_longer_than_one():
+    assert infer(subject_of(LogSoftmaxOfFirstAxis, {}), 1)[0].scale > 0.1

@@ -24,8 +24,8 @@ class Chain:
     ----------
     cotangents : list of list of ndarray or None
         For each output of each node; None for what no output depends on.
-    sizes : list of list of float
-        How large the terms were that were added up.
+    sizes : list of list of ndarray
+        How large the terms were that were added up, element by element.
     shares : list of tuple of ndarray
         What each node sends to each of its inputs.
     seeds : tuple of ndarray
@@ -41,14 +41,14 @@ class Chain:
         rng = np.random.default_rng(jitter)
         self.seeds = e.cotangents
         self.cotangents: list[list[Any]] = [[None] * len(values) for values in e.values]
-        self.sizes = [[0.0] * len(values) for values in e.values]
+        self.sizes = [[np.zeros(y.shape) for y in values] for values in e.values]
         self.shares: list[Arrays] = [()] * len(e.nodes)
         for u, g in zip(e.outputs, e.cotangents, strict=True):
             self._add(e, u, g)
         for i in range(len(e.nodes) - 1, -1, -1):
             n, sent = e.nodes[i], self.cotangents[i]
             if jitter:
-                sent[:] = [g if g is None else jittered(g, rng) for g in sent]
+                sent[:] = [g if g is None else jittered(g, rng, s) for g, s in zip(sent, self.sizes[i], strict=True)]
             if isinstance(n, Leaf) or all(g is None for g in sent):
                 continue
             complete = self.complete(e, i)
@@ -68,7 +68,7 @@ class Chain:
         share = np.asarray(share, like.dtype)
         before = self.cotangents[u.node][u.output]
         self.cotangents[u.node][u.output] = share if before is None else before + share
-        self.sizes[u.node][u.output] += float(np.abs(share).max(initial=0.0))
+        self.sizes[u.node][u.output] += np.abs(share)
 
     def complete(self, e: Expression, i: int) -> Arrays:
         """The cotangents of a node, zeros for outputs that nothing uses."""
@@ -89,6 +89,7 @@ class Chain:
         return any(g is not None for g in self.cotangents[i])
 
 
-def jittered(g: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """An array that is off by a few roundings."""
-    return np.asarray(g * (1 + rng.uniform(-4, 4, g.shape) * np.finfo(g.dtype).eps), g.dtype)
+def jittered(g: np.ndarray, rng: np.random.Generator, size: np.ndarray | None = None) -> np.ndarray:
+    """An array that is off by a few roundings, of numbers of some size: by default its own."""
+    roundings = rng.uniform(-4, 4, g.shape) * np.finfo(g.dtype).eps
+    return np.asarray(g + roundings * (np.abs(g) if size is None else size), g.dtype)

@@ -43,7 +43,8 @@ def rounding_bars(e: Expression, chain: Chain) -> Bars:
             value = max(_distance(y, p.values[i][k]) for p, _ in others)
             gradient = 0.0 if g is None else max(_distance(g, o.cotangents[i][k]) for _, o in others)
             size = float(np.abs(y).max(initial=0.0))
-            bars[-1].append(Bar(16 * value + SLACK * eps * size, 16 * gradient + SLACK * eps * chain.sizes[i][k]))
+            terms = float(chain.sizes[i][k].max(initial=0.0))
+            bars[-1].append(Bar(16 * value + SLACK * eps * size, 16 * gradient + SLACK * eps * terms))
     return bars
 
 
