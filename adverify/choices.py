@@ -12,8 +12,10 @@ import hypothesis
 import numpy as np
 from hypothesis import strategies as st
 
-BESIDE = 0.6
-"""Times a default, so that probabilities stay such, and a bound below another stays below."""
+BESIDE = (0.6, 0.8, 0.3), (1.7, 1.2, 0.9)
+"""Times a default, times more for each that comes after it, and what is tried in place of 0: probabilities often stay
+such, and a bound below another stays below."""
+MOST_BESIDE = 4
 MAX_ARGUMENTS = 20
 """Combinations of constructor arguments that are tried."""
 CANDIDATES = 500
@@ -43,25 +45,39 @@ def choices(op: Any, arguments: Mapping[str, Any] | None = None) -> list[dict[st
 
 
 def _beside_defaults(kind: type) -> list[dict[str, Any]]:
-    """Give other floats than a constructor's defaults, if it takes them: a factor of 1 that backward forgets is one.
+    """Give other floats than a constructor's defaults, as it takes them: a factor of 1 that backward forgets is one.
 
-    Only floats: other integers, flags and texts may make another op, of other shapes.
+    All smaller, then all larger, each by a factor of its own, so that equal defaults become unlike; each alone if the
+    constructor refuses them together. Only floats: other integers, flags and texts may make an op of other shapes.
 
     Examples
     --------
     >>> class Scaled:
-    ...     def __init__(self, factor=1.0, axis=-1):
-    ...         self.factor, self.axis = factor, axis
+    ...     def __init__(self, factor=1.0, offset=0.0, axis=-1):
+    ...         self.factor, self.offset, self.axis = factor, offset, axis
     >>> _beside_defaults(Scaled)
-    [{'factor': 0.6}]
+    [{'factor': 0.6, 'offset': 0.3}, {'factor': 1.7, 'offset': 0.9}]
     """
-    floats = {name: value for name, value in defaults(kind).items() if type(value) is float}
-    others = {name: BESIDE * value for name, value in floats.items() if value and math.isfinite(value)}
+    floats = {n: float(v) for n, v in defaults(kind).items() if isinstance(v, float) and math.isfinite(v)}
+    found: list[dict[str, Any]] = []
+    for factor, step, instead_of_zero in BESIDE:
+        others = {
+            name: round(value * factor * step**k, 12) if value else instead_of_zero
+            for k, (name, value) in enumerate(floats.items())
+        }
+        if others and _is_taken(kind, others):
+            found.append(others)
+        elif len(others) > 1:
+            found += [{name: value} for name, value in others.items() if _is_taken(kind, {name: value})]
+    return found[:MOST_BESIDE]
+
+
+def _is_taken(kind: type, arguments: Mapping[str, Any]) -> bool:
     try:
-        kind(**others)
+        kind(**arguments)
     except Exception:  # whatever it refuses them with is its right
-        return []
-    return [others] if others else []
+        return False
+    return True
 
 
 def defaults(op: Any) -> dict[str, Any]:

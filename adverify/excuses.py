@@ -177,9 +177,10 @@ class Ray:
 
     def _is_uneven(self, low: float, high: float) -> str:
         """Say that forward at tiny inputs jumps as they are scaled, like an iteration with an absolute tolerance."""
-        if np.abs(self.q.x).max() > TINY:
+        moved = self.direction != 0
+        if np.abs(self.q.x[moved]).max() > TINY:
             return ""
-        scaled = self.q.x * 2.0 ** (np.arange(-32, 32)[:, None] / 32)
+        scaled = self.q.x * np.where(moved, 2.0 ** (np.arange(-32, 32)[:, None] / 32), 1.0)
         phi = self.q.evaluate(scaled) @ self.q.g
         jumps = np.abs(np.diff(phi[np.isfinite(phi)], 8)) / 2**7
         gap = max(low - self.actual, self.actual - high)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator, Sequence
 
 import numpy as np
@@ -25,8 +26,11 @@ SELDOM = 0.03
 LINES, POINTS = 2, 161
 """Along which jumps are looked for, each through other values; and where on each."""
 
-FACTORS = 0.02, 3.0
-"""The ends of a line, as multiples of usual values."""
+FACTORS = (0.02, 3.0), (0.02, 1.0), (0.7, 1.0)
+"""The ends of a line, as multiples of usual values; the first that forward takes."""
+
+SECONDS = 0.5
+"""That a line may take: of a slow forward less is known."""
 
 SPOTS, AROUND, CLOSELY = 3, 10, 33
 """Where a line is least smooth, beside what it is so far away, it is looked at so closely, again and again."""
@@ -37,7 +41,7 @@ NARROW, SHRINKS = 1e-7, 0.3
 OF_A_JUMP = 35.0
 """The largest eighth difference of a step of 1."""
 
-SMALLEST_JUMP, LARGEST_JUMP = 1e-9, 1e-4
+SMALLEST_JUMP, LARGEST_JUMP = 1e-11, 1e-4
 """Relative to the outputs: what an iteration leaves. Larger jumps are forward's own."""
 
 
@@ -106,12 +110,15 @@ class _Line:
     def __init__(self, prober: Prober, base: Shapes, fillings: Sequence[str], seed: int) -> None:
         self.forward = prober.subject.forward
         self.arrays = prober.filled(base, fillings, seed)
+        self.enough = time.thread_time() + SECONDS
 
     def values(self, factors: np.ndarray) -> np.ndarray | None:
-        """Give the outputs, flat, shape (factors, outputs); None if there are none, or not always as many."""
+        """Give the outputs, flat, shape (factors, outputs); None if there are none, not always as many, or no time."""
         rows = []
         try:
             for factor in factors:
+                if time.thread_time() > self.enough:
+                    return None
                 rows.append(np.concatenate([y.ravel() for y in self.forward([a * factor for a in self.arrays])]))
         except Rejected:
             return None
@@ -119,8 +126,9 @@ class _Line:
 
     def jumps(self) -> Iterator[float]:
         """Give by how much forward jumps where it is least smooth, if as little as an iteration that stops does."""
-        factors = np.geomspace(*FACTORS, POINTS)
-        values = self.values(factors)
+        lines = (np.geomspace(*ends, POINTS) for ends in FACTORS)
+        taken = ((factors, values) for factors in lines if (values := self.values(factors)) is not None)
+        factors, values = next(taken, (np.zeros(0), None))
         if values is None:
             return
         bends, size = _bends(values), float(np.abs(values).max())

@@ -46,8 +46,11 @@ def candidate_shapes(arity: int) -> Iterator[Shapes]:
         yield ((1, 2, 4, 4), (3, 2, 3, 3), *bias)
         yield ((2, 2, 5), (3, 2, 3), *bias)
         yield ((1, 1, 5, 4), (3, 1, 2, 2), *bias)
+        yield from (((2, 3, 2, 4), *((n,),) * (arity - 1)) for n in (3, 4))
         yield ((2, 1, 3, 4), (4, 5), *((5,) for _ in bias))
         yield ((2, 1, 3, 4), (5, 4), *((5,) for _ in bias))
+    if arity == 3:
+        yield ((2, 5, 3), (3, 4), (2, 5, 4))
     yield ((2, 1, 3, 2),) * arity
 
 

@@ -66,8 +66,8 @@ def _accusation(case: Case, question: Question, findings: Sequence[Finding], wro
         if not np.isfinite(question.v[j]) and expected[j] == 0 and may_underflow(question.x):
             return violated(f"{_element(case, j)} is {actual}, where forward does not change at all", *evidence)
         return violated(f"{_element(case, j)} is {actual} and should be {right}{between}", *evidence)
-    worst = findings[wrong[0]]
-    direction = question.direction(wrong[0])
+    simplest = min(wrong, key=lambda i: np.count_nonzero(question.direction(i)))
+    worst, direction = findings[simplest], question.direction(simplest)
     size = float(np.abs(direction).max())
     claimed = float(np.where(direction == 0, 0.0, direction * question.v).sum()) / size
     right, actual = _apart(worst.expected / size, claimed), _apart(claimed, worst.expected / size)

@@ -832,3 +832,66 @@ class DistanceOfSorted(Function):
 def test_of_many_ties_no_order_is_left_out(seed):
     inputs = [[-1.0, 0.0, 1.0, 0.0, -1.0], [0.0, 1.0, 0.0, 0.0, 1.0]]
     assert check_case(DistanceOfSorted, inputs, property="special values", seed=seed).ok
+
+
+class TwoWeights(Function):
+    """a x + b x^2, whose backward takes one for the other, which are equal by default."""
+
+    def __init__(self, a=1.0, b=1.0):
+        self.a, self.b = a, b
+
+    def forward(self, x):
+        return variable(self.a * x.data + self.b * x.data**2)
+
+    def backward(self, x, grad):
+        x.grad += grad * (self.b + 2 * self.a * x.data)
+
+
+class Together(TwoWeights):
+    def __init__(self, a=0.5, b=0.5):
+        if a + b > 1.1:
+            raise ValueError("a + b must be 1 at most")
+        super().__init__(a, b)
+
+
+@pytest.mark.parametrize("op", [TwoWeights, Together])
+def test_defaults_that_are_equal_are_made_unlike(op):
+    with pytest.raises(VerificationError, match="wrong gradient"):
+        check_function(op, max_examples=10, seed=0)
+
+
+class FillsFortran(Function):
+    """Works in place on what is in Fortran order already."""
+
+    def forward(self, x):
+        return variable(x.data**2)
+
+    def backward(self, x, grad):
+        g = np.asfortranarray(grad)
+        g *= 2
+        x.grad += g * x.data
+
+
+def test_arrays_of_another_layout_are_not_to_be_changed():
+    x = np.random.default_rng(0).normal(size=(3, 4))
+    with pytest.raises(VerificationError, match="cotangent is changed where arrays are Fortran"):
+        check_case(FillsFortran, [x], property="layout")
+
+
+class PerChannel(Function):
+    """Wrong for images only: divides by the height instead of the area."""
+
+    def forward(self, x, scale):
+        if x.data.ndim < 2 or scale.data.shape != (x.data.shape[1],):
+            raise ValueError("one scale for each channel")
+        return variable(x.data * scale.data.reshape(-1, *(1,) * (x.data.ndim - 2)))
+
+    def backward(self, x, scale, grad):
+        x.grad += grad * scale.data.reshape(-1, *(1,) * (x.data.ndim - 2))
+        total = (grad * x.data).sum(axis=(0, *range(2, x.data.ndim)))
+        scale.grad += total / (x.data.shape[3] if x.data.ndim > 3 else 1)
+
+
+def test_images_are_tried_beside_matrices():
+    with pytest.raises(VerificationError, match=r"wrong gradient: moving scale"):
+        check_function(PerChannel, seed=0)

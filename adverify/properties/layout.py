@@ -88,7 +88,12 @@ class Layout(Property):
         cotangents = (
             tuple(arrange[-1](g) for g in case.cotangents) if name != "broadcast (stride 0)" else case.cotangents
         )
+        given = [(f"its input {n}", x.data, a) for n, x, a in zip(case.names, inputs, case.arrays, strict=True)]
+        given += [("the cotangent", mine, g) for mine, g in zip(cotangents, case.cotangents, strict=True)]
         actual = case.subject.pull_back(op, inputs, cotangents)
+        for what, mine, before in given:
+            if not np.array_equal(mine, before, equal_nan=True):
+                return violated(f"{what} is changed where arrays are {name}")
         evidence = differing(grads(case), case.vjp, actual, sizes, SLACK)
         return violated(f"backward gives another gradient for {name} arrays", *evidence) if evidence else HOLDS
 
