@@ -331,6 +331,8 @@ class View(Ray):
         blur = 16 * EPS * size / t
         coarse = 1e-3 * max(map(abs, near)) + blur
         if low - coarse <= near[0] and near[1] <= high + coarse:  # no kink nearby: they only say the same less well
+            if low != high:  # beside a kink that is known they may still tell of slopes that are small beside others
+                low, high = min(low, near[0]), max(high, near[1])
             is_blind = blur > BLIND * max(abs(low), abs(high), abs(self.actual))
             return low, high, error + blur if is_blind else error
         return min(low, near[0]), max(high, near[1]), error + coarse

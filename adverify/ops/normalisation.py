@@ -45,7 +45,8 @@ class Standardised:
     def of(cls, x: np.ndarray, axes: Axes, eps: float, centred: bool) -> Standardised:
         exponent = exponents_of(x, axes)
         x = np.ldexp(x, -exponent)
-        x = x - x.mean(axis=axes, keepdims=True) if centred else x
+        for _ in range(2 if centred else 0):  # where hardly anything is left, so is the rounding of the mean
+            x = x - x.mean(axis=axes, keepdims=True)
         floor = np.ldexp(x.dtype.type(math.sqrt(eps)), -exponent)
         spread = np.hypot(np.sqrt((x * x).mean(axis=axes, keepdims=True)), floor)
         spread = np.where(spread == 0, 1, spread).astype(x.dtype)
