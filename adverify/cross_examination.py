@@ -108,7 +108,9 @@ def _candidates(
         if p.value == 0 and smallest <= max(ROUNDED, q.resolution) * magnitude:
             last_change = np.flatnonzero(d[: p.finest + 1])
             vanishes = max(p.coarsest, int(last_change[-1]) + 1 if last_change.size else 0)
-            p = replace(p, error=max(p.error, 2 * smallest * 2.0**vanishes))
+            # Of several outputs a small one may still change where those that matter no longer can.
+            change = max(smallest, float(rounding[min(vanishes, len(rounding) - 1)]))
+            p = replace(p, error=max(p.error, 2 * change * 2.0**vanishes))
         runs.append(p)
     return runs
 
