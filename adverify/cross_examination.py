@@ -105,7 +105,7 @@ def _candidates(
     coarse = phi[:, :8][np.isfinite(phi[:, :8])]
     reference = float(np.median(coarse)) if coarse.size else 0.0
     for p in oracle.plateaus(d, rounding, reference, side, q.resolution):
-        if p.value == 0 and smallest <= max(ROUNDED, q.resolution) * magnitude:
+        if p.value == 0 and 0 < smallest <= max(ROUNDED, q.resolution) * magnitude:
             last_change = np.flatnonzero(d[: p.finest + 1])
             vanishes = max(p.coarsest, int(last_change[-1]) + 1 if last_change.size else 0)
             # Of several outputs a small one may still change where those that matter no longer can.
@@ -334,7 +334,8 @@ class View(Ray):
         coarse = 1e-3 * max(map(abs, near)) + blur
         if low - coarse <= near[0] and near[1] <= high + coarse:  # no kink nearby: they only say the same less well
             if low != high:  # beside a kink that is known they may still tell of slopes that are small beside others
-                low, high = min(low, near[0]), max(high, near[1])
+                low = near[0] if near[0] < low - blur else low
+                high = near[1] if near[1] > high + blur else high
             is_blind = blur > BLIND * max(abs(low), abs(high), abs(self.actual))
             return low, high, error + blur if is_blind else error
         return min(low, near[0]), max(high, near[1]), error + coarse
