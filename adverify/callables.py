@@ -163,13 +163,14 @@ _SMALL: dict[Any, Expression] = {}
 def _smallest(wrong: Judgement) -> Expression:
     """Give the smallest graph that shows what is wrong with one.
 
-    Hypothesis shrinks a wrong graph by hundreds of calls, so what was found last is taken if it shows the same.
+    Hypothesis shrinks a wrong graph by hundreds of calls, so in a test of its what was found last is taken if it shows
+    the same.
     """
     assert wrong.blame is not None
     assert wrong.expression is not None
     e, n = wrong.expression, wrong.expression.nodes[wrong.blame.node]
     key = wrong.blame.kind, n.subject.kind if wrong.blame.kind != "engine" and isinstance(n, Apply) else None
-    last = _SMALL.get(key)
+    last = _SMALL.get(key) if hypothesis.currently_in_test_context() else None
     if last is not None and complexity(last) <= complexity(e) and shows_the_same(last, wrong):
         return last
     if len(_SMALL) >= MOST_REMEMBERED:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import reprlib
 import time
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -11,31 +10,25 @@ from typing import Any
 
 import hypothesis
 import numpy as np
-from hypothesis import strategies as st
 
 from adverify.case import Case
-from adverify.choices import choices, defaults
 from adverify.diagnosis import diagnose
 from adverify.domains import Domain
 from adverify.exemptions import hints
-from adverify.inference import infer
 from adverify.isolation import OutOfTime, Watch, isolated
-from adverify.probing import NothingFits, Prober
+from adverify.probing import NothingFits
 from adverify.properties import Property, all_properties
 from adverify.report import Failure, InvalidFunction, Report, Undecided, VerificationError
 from adverify.sampling import Sampling
 from adverify.search import Search
-from adverify.signatures import Signature
 from adverify.subject import (
     Arrays,
     MalformedOp,
     Subject,
-    arities,
-    check_backward_takes,
     location_of,
     subject_of,
-    takes_any_number,
 )
+from adverify.suiting import subjects_of
 from adverify.verdict import Status, Verdict
 
 
@@ -130,7 +123,7 @@ def verify(
     with isolated(), Watch(time_limit) as watch:
         try:
             asked = [p for p in properties if p.name not in hints("skip", op)]
-            subjects = _subjects(op, arguments, signature, domain, inputs, report, watch)
+            subjects = subjects_of(op, arguments, signature, domain, inputs, report, watch)
             search = Search(subjects, report, inputs, max_examples, seed, watch)
             search.run(asked)
         except MalformedOp as error:
@@ -250,7 +243,7 @@ def survey(op: Any, *, time_limit: float = 5.0) -> Report:
     report = report_on(op)
     with isolated(), Watch(time_limit) as watch:
         try:
-            _subjects(op, None, None, None, None, report, watch)
+            subjects_of(op, None, None, None, None, report, watch)
         except (MalformedOp, NothingFits) as error:
             report.obstacle = str(error)
         except OutOfTime:
@@ -270,11 +263,11 @@ def _asked_at(
     """Give the Subject and, of what is found to suit it, that to which the inputs belong."""
     single = None if arguments is None else {k: [v] for k, v in arguments.items()}
     try:
-        found = _subjects(op, single, signature, domain, None, report, watch)
+        found = subjects_of(op, single, signature, domain, None, report, watch)
     except NothingFits:
         found = []
     fitting = [pair for pair in found if pair[1].arity == len(arrays)]
-    fitting = fitting or _subjects(op, single, signature, domain, arrays, report, watch)
+    fitting = fitting or subjects_of(op, single, signature, domain, arrays, report, watch)
     inside = (p for p in fitting if all(d.holds(a).all() for d, a in zip(p[1].domains, arrays, strict=True)))
     return next(inside, fitting[0])
 
@@ -311,86 +304,3 @@ def known(exclude: Iterable[str]) -> set[str]:
     if names - known:
         raise ValueError(f"unknown properties {sorted(names - known)}; there are {sorted(known)}")
     return names
-
-
-def _subjects(
-    op: Any,
-    arguments: Mapping[str, Any] | None,
-    signature: str | None,
-    domain: Domain | Sequence[Domain] | None,
-    inputs: Any,
-    report: Report,
-    watch: Watch,
-) -> list[tuple[Subject, Sampling]]:
-    """Make a Subject for each choice of constructor arguments and number of inputs, with what was found to suit it."""
-    found, refusals = [], []
-    for chosen in choices(op, arguments):
-        subject = dataclasses.replace(subject_of(op, chosen), watch=watch)
-        made = subject.make()  # hints may depend on the constructor's arguments
-        hinted = signature or getattr(made, "signature", None)
-        parsed = Signature.parse(hinted) if hinted else None
-        fitting: list[tuple[Subject, Sampling]] = []
-        for arity in _arities(subject, parsed, inputs):
-            domains = _domains(domain or getattr(made, "domain", None), arity)
-            rare = not (fitting and takes_any_number(subject))
-            try:
-                samplings = (
-                    infer(subject, arity, parsed, domains, rare)
-                    if inputs is None
-                    else (_given(subject, inputs, arity),)
-                )
-            except NothingFits as refusal:
-                refusals.append(str(refusal))
-                continue
-            fitting += [(subject, sampling) for sampling in samplings]
-        found += fitting
-        how = subject.name if chosen else _at_defaults(op)
-        report.inferred += [f"{sampling} ({how})" if how else f"{sampling}" for _, sampling in fitting]
-    if not found:
-        asked_by = getattr(op, "asked_by", "")
-        elsewhere = "" if asked_by else ", or the same as attributes of the class"
-        raise NothingFits(
-            f"no input that was tried suits forward: {refusals[0]}. Say what does: "
-            f"{asked_by or 'check_function'}({report.name}, signature=..., domain=...) or inputs=[...]{elsewhere}"
-        )
-    return found
-
-
-def _at_defaults(op: Any) -> str:
-    """Say with what a constructor was called that no values were given for: of others nothing is known."""
-    kept = ", ".join(f"{name}={reprlib.repr(value)}" for name, value in defaults(op).items())
-    return f"constructor: its defaults, {kept}" if kept else ""
-
-
-def _arities(subject: Subject, signature: Signature | None, inputs: Any) -> tuple[int, ...]:
-    possible = arities(subject)
-    if signature is not None:
-        if len(signature.inputs) not in possible and len(possible) == 1:
-            raise MalformedOp(f"{subject.name}.forward takes {possible[0]} inputs, its signature {signature.text!r} "
-                              f"names {len(signature.inputs)}")  # fmt: skip
-        possible = (len(signature.inputs),)
-    elif inputs is not None and not isinstance(inputs, st.SearchStrategy):
-        possible = (len(inputs),)
-    for arity in possible:
-        check_backward_takes(subject, arity)
-    return possible
-
-
-def _domains(domain: Domain | Sequence[Domain] | None, arity: int) -> tuple[Domain, ...] | None:
-    if domain is None:
-        return None
-    if isinstance(domain, Domain):
-        return (domain,) * arity
-    if len(domain) < arity or not all(isinstance(d, Domain) for d in domain):
-        raise ValueError(f"domain must be a Domain or one for each of {arity} inputs; got {domain!r}")
-    return tuple(domain)[:arity]
-
-
-def _given(subject: Subject, inputs: Any, arity: int) -> Sampling:
-    """What is known of inputs that the caller gives: that they are to be used as they are."""
-    domains, convention = (Domain(),) * arity, (False,) * arity
-    if isinstance(inputs, st.SearchStrategy):
-        return Sampling((), domains, 0.0, 0.0, False, convention, given=True)
-    arrays = tuple(np.array(a, dtype=float) for a in inputs)
-    elementwise = Prober(subject, arity, None).is_elementwise(arrays)
-    return Sampling((tuple(a.shape for a in arrays),), domains, 0.0, 0.0, elementwise, convention, given=True)

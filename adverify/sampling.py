@@ -10,6 +10,9 @@ from adverify.evaluation import Memory
 from adverify.shapes import Shapes, elements, is_bare, is_degenerate
 from adverify.signatures import Signature
 
+MOST_SHOWN = 8
+"""Combinations of ranks that are named one by one."""
+
 
 @dataclass(frozen=True, repr=False)
 class Sampling:
@@ -68,7 +71,9 @@ class Sampling:
         if self.given:
             return "the inputs that were given"
         kinds = sorted({tuple(len(s) for s in shapes) for shapes in self.shapes})
-        axes = "; ".join(", ".join(f"{n}-d" for n in kind) for kind in kinds)
+        shown = "; ".join(", ".join(f"{n}-d" for n in kind) for kind in kinds)
+        most = max(map(max, kinds), default=0)
+        axes = shown if len(kinds) <= MOST_SHOWN else f"up to {most}-d, in {len(kinds)} combinations"
         sample = " x ".join(str(s) for s in min(self.telling, key=_unlikeness))
         domains = ", ".join(str(d) for d in self.domains)
         return f"{self.arity} input{'s' * (self.arity > 1)} of {axes}, such as {sample}; values: {domains}"

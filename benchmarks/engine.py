@@ -254,13 +254,16 @@ def with_peers(makers: dict[str, Callable[[Any], Step]]) -> dict[str, Step]:
     return steps
 
 
-def agree(steps: dict[str, Step]) -> None:
-    """Refuse to time contenders that do not compute the same."""
+def agree(steps: dict[str, Step]) -> int:
+    """Refuse to time contenders that do not compute the same; give how many results were compared."""
+    compared = 0
     reference, *others = (step() for step in steps.values())
     for name, other in zip(list(steps)[1:], others, strict=True):
         for a, b in zip(reference, other, strict=True):
+            compared += 1
             if not np.allclose(a, b, rtol=1e-9, atol=1e-12):
                 raise AssertionError(f"{name} computes something else: {b} for {a}")
+    return compared
 
 
 def print_ratios(title: str, steps: dict[str, Step], rounds: int, per: int, unit: str) -> None:

@@ -1,6 +1,7 @@
 """Which shapes ops are found to take, from nothing but calls of their forward."""
 
 import itertools
+import re
 
 import numpy as np
 import pytest
@@ -159,3 +160,17 @@ class LogSoftmaxOfFirstAxis(Function):
 
 def test_the_size_of_outputs_is_seen_where_axes_are_longer_than_one():
     assert infer(subject_of(LogSoftmaxOfFirstAxis, {}), 1)[0].scale > 0.1
+
+
+class Summed(Function):
+    def forward(self, x, y, z):
+        return variable(x.data + y.data + z.data)
+
+    def backward(self, x, y, z, grad):
+        raise NotImplementedError
+
+
+def test_many_combinations_of_ranks_are_counted_and_not_listed():
+    (sampling,) = infer(subject_of(Summed, {}), 3)
+    assert re.fullmatch(r"3 inputs of up to 4-d, in \d\d combinations, such as \(.*", str(sampling))
+    assert "in 2 combinations" not in str(infer(subject_of(_taking(EITHER[1]), {}), 2)[0])
