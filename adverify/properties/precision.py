@@ -101,7 +101,7 @@ def overflow_in_single(case: Case) -> Verdict:
         return HOLDS
     if not all(np.isfinite(v).all() for v in others):
         return HOLDS
-    if any(largest([v]) > GROWS * largest([e]) for v, e in zip(farther, expected, strict=True)):
+    if any(largest((v,)) > GROWS * largest((e,)) for v, e in zip(farther, expected, strict=True)):
         return HOLDS  # as a product of many does, which leaves the range of float32 on the way, whatever is written
     for name, e, a in zip(grads(case), expected, actual, strict=True):
         held = np.isfinite(e) & (np.abs(e) < 1e30)
