@@ -63,8 +63,8 @@ class Case:
             generic = self.subject.vjp(self.arrays, cotangents)
         except BackwardRaised:  # whether it may is for a property to say
             generic = ()
-        seen = max(largest(self.vjp), largest(generic))
-        natural = largest(self.outputs) / max(1.0, largest(self.arrays))
+        seen = max(largest(*self.vjp), largest(*generic))
+        natural = largest(*self.outputs) / max(1.0, largest(*self.arrays))
         return (max(seen, natural),) * len(self.arrays)
 
     @property
@@ -113,10 +113,9 @@ def _quarters(seed: int, size: int) -> np.ndarray:
     return np.random.default_rng(seed).choice(quarters, size)
 
 
-def largest(arrays: Arrays) -> float:
-    """Give the largest finite magnitude."""
-    sizes = [float(np.abs(a).max(initial=0.0)) for a in arrays]
-    return max((s for s in sizes if np.isfinite(s)), default=0.0)
+def largest(*arrays: np.ndarray) -> float:
+    """Give the largest magnitude of those that are finite."""
+    return max((float(np.abs(a).max(initial=0.0, where=np.isfinite(a))) for a in arrays), default=0.0)
 
 
 def literal(array: np.ndarray) -> str:

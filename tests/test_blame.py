@@ -325,3 +325,10 @@ def test_what_cancels_is_rounded_as_its_terms_are():
     bars = rounding_bars(e, Chain(e))
     (leaf,) = (i for i in e.leaves if e.nodes[i].requires_grad)
     assert bars[leaf][0].gradient > 1e9 * np.finfo(float).eps
+
+
+def test_what_is_nan_says_nothing_of_the_elements_beside_it():
+    x = tensor([0.3, -1.2])
+    e = Expression.trace(x * 2.0, ops.tanh(x), cotangents=(np.array([np.nan, 1.0]), np.ones(2)))
+    (leaf,) = (i for i in e.leaves if e.nodes[i].requires_grad)
+    assert 0 < rounding_bars(e, Chain(e))[leaf][0].gradient < 1e-12

@@ -8,6 +8,7 @@ import numpy as np
 
 from adverify.blame.rounding import is_close, is_same_array
 from adverify.blame.visits import Observed, Visit
+from adverify.case import largest
 from adverify.engine import Function, Variable
 from adverify.expression import Apply, Expression, Use, requires_grad
 from adverify.misuse import misuse, overwrites, sends_nothing
@@ -121,7 +122,7 @@ def mishandling(e: Expression, i: int, cotangents: Arrays) -> str:
 
 def bar(array: np.ndarray) -> float:
     """How far rounding may move sums as large as an array."""
-    return LOOSE * float(np.finfo(array.dtype).eps) * float(np.abs(array).max(initial=0.0))
+    return LOOSE * float(np.finfo(array.dtype).eps) * largest(array)
 
 
 def _applied(e: Expression, i: int) -> Apply:

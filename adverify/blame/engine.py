@@ -16,6 +16,7 @@ from adverify.blame.disturbances import LOOSE, changes_its_input, disturber, is_
 from adverify.blame.rounding import is_close, rounding_bars
 from adverify.blame.trial import Difference, Pass, chains_of, differences, passes
 from adverify.blame.visits import Observers, Visit
+from adverify.case import largest
 from adverify.expression import Apply, Expression, Instances, Leaf, Use, requires_grad
 from adverify.subject import Arrays
 from adverify.verdict import Evidence, mismatch
@@ -143,7 +144,7 @@ class _Examination:
             places = [p for p, v in enumerate(n.inputs) if v == u]
             own = np.asarray(sum(np.asarray(alone[p], float) for p in places))
             before, now = (np.asarray(some[places[0]], float) for some in (visit.held, visit.after))
-            size = float(np.abs(before).max(initial=0.0) + sum(np.abs(alone[p]).max(initial=0.0) for p in places))
+            size = largest(before) + sum(largest(alone[p]) for p in places)
             bar = LOOSE * float(np.finfo(e.values[u.node][u.output].dtype).eps) * size
             if not is_close(now, np.asarray(before + own), bar):
                 evidence = _evidence(f"what {e.name(i)}, adds to {e.name(u.node)}", before + own, now)
@@ -222,7 +223,7 @@ class _Examination:
         numbers = after.stage.of_leaves
         for some in (s for count in numbers for s in itertools.combinations(numbers, count + 1)):
             sums = self._sums(i, [self.chains[p] for p in some])
-            if all(is_close(np.asarray(a), sums[k], 1e-9 * _size(sums[k])) for k, a in actual.items()):
+            if all(is_close(np.asarray(a), sums[k], 1e-9 * largest(sums[k])) for k, a in actual.items()):
                 return ("as of pass " if len(some) == 1 else "as of passes ") + _listed([p + 1 for p in some])
         return ""
 
@@ -239,14 +240,10 @@ def _is_off_by(actual: Mapping[int, Any], wanted: Sequence[np.ndarray], terms: S
     """Whether what came is what was wanted but for some terms."""
     for k, a in actual.items():
         other = wanted[k] + sum(sign * t.share for t in terms if t.output == k)
-        size = max((_size(t.share) for t in terms), default=0.0)
+        size = largest(*(t.share for t in terms))
         if not is_close(np.asarray(a, wanted[k].dtype), np.asarray(other, wanted[k].dtype), 1e-9 * size):
             return False
     return any(t.output in actual for t in terms)
-
-
-def _size(array: np.ndarray) -> float:
-    return float(np.abs(array).max(initial=0.0))
 
 
 def _nodes(numbers: Sequence[int]) -> str:
@@ -264,7 +261,7 @@ def _listed(things: Sequence[Any]) -> str:
 def _evidence(what: str, expected: Any, actual: Any) -> tuple[Evidence, ...]:
     if np.shape(expected) != np.shape(actual):
         return (Evidence(what, np.asarray(expected), np.asarray(actual), np.zeros(()), np.ones((), bool)),)
-    return (mismatch(what, expected, actual, 1e-9 * float(np.abs(expected).max(initial=0.0))),)
+    return (mismatch(what, expected, actual, 1e-9 * largest(expected)),)
 
 
 def _of_disturber(e: Expression, chain: Chain) -> Blame | None:

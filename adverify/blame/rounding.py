@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from adverify.blame.chain_rule import Chain, NodeRaised, jittered
+from adverify.case import largest
 from adverify.expression import Expression, Leaf
 from adverify.subject import Arrays, Rejected
 
@@ -42,8 +43,7 @@ def rounding_bars(e: Expression, chain: Chain) -> Bars:
             eps = float(np.finfo(y.dtype).eps)
             value = max(_distance(y, p.values[i][k]) for p, _ in others)
             gradient = 0.0 if g is None else max(_distance(g, o.cotangents[i][k]) for _, o in others)
-            size = float(np.abs(y).max(initial=0.0))
-            terms = float(chain.sizes[i][k].max(initial=0.0))
+            size, terms = largest(y), largest(chain.sizes[i][k])
             bars[-1].append(Bar(16 * value + SLACK * eps * size, 16 * gradient + SLACK * eps * terms))
     return bars
 

@@ -227,7 +227,7 @@ def slope(case: Case, members: np.ndarray) -> tuple[float, float]:
 def is_slight(witnesses: Sequence[Witness], i: int, scale: float) -> bool:
     """Whether all that is wrong is the last digits, for gradients as large as they get elsewhere."""
     return all(
-        bool((np.abs(w.actual[i] - w.expected[i]) <= SLIGHT * scale * largest(w.cotangents))[known].all())
+        bool((np.abs(w.actual[i] - w.expected[i]) <= SLIGHT * scale * largest(*w.cotangents))[known].all())
         for w in witnesses
         for known in [np.isfinite(w.expected[i])]
     )
@@ -235,7 +235,7 @@ def is_slight(witnesses: Sequence[Witness], i: int, scale: float) -> bool:
 
 def scale_of(witnesses: Sequence[Witness], i: int) -> float:
     """Give how large gradients of an input are for a cotangent of 1: at a single witness they may vanish."""
-    sizes = ((float(np.nan_to_num(np.abs(w.expected[i])).max()), largest(w.cotangents)) for w in witnesses)
+    sizes = ((float(np.nan_to_num(np.abs(w.expected[i])).max()), largest(*w.cotangents)) for w in witnesses)
     return max((size / g for size, g in sizes if g), default=0.0)
 
 

@@ -100,7 +100,7 @@ class Layout(Property):
 
 def _rounded_inside(case: Case) -> list[float]:
     """How large the outputs' terms are, if they show what forward is known to round inside."""
-    terms = max(largest(case.outputs), case.sizes[0] * largest(case.arrays))
+    terms = max(largest(*case.outputs), case.sizes[0] * largest(*case.arrays))
     relative = ROUNDINGS * case.sampling.noise / (SLACK * EPS)
     return [relative * max(1.0, terms / case.sampling.scale if case.sampling.scale else 1.0)] * len(case.outputs)
 

@@ -84,7 +84,7 @@ class Precision(Property):
 
 def overflow_in_single(case: Case) -> Verdict:
     """Look for NaN and infinity at float32 inputs whose exponential float32 does not hold, while doubles do."""
-    largest_input = largest(case.arrays)
+    largest_input = largest(*case.arrays)
     if not largest_input or any(d.structure for d in case.sampling.domains) or case.sampling.given:
         return HOLDS
     usual, far = (tuple((a * (size / largest_input)).astype(np.float32) for a in case.arrays) for size in (1.0, FAR))
@@ -101,7 +101,7 @@ def overflow_in_single(case: Case) -> Verdict:
         return HOLDS
     if not all(np.isfinite(v).all() for v in others):
         return HOLDS
-    if any(largest((v,)) > GROWS * largest((e,)) for v, e in zip(farther, expected, strict=True)):
+    if any(largest(v) > GROWS * largest(e) for v, e in zip(farther, expected, strict=True)):
         return HOLDS  # as a product of many does, which leaves the range of float32 on the way, whatever is written
     for name, e, a in zip(grads(case), expected, actual, strict=True):
         held = np.isfinite(e) & (np.abs(e) < 1e30)
