@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 
@@ -35,6 +36,9 @@ SURELY = 1000
 
 COARSEST, MOST_LOST = 0.02, 3e4
 """The same for a forward that rounds to few digits: what a slope may lose of them, and the most that still decides."""
+
+FAR = 1e3
+"""How many times what rounding hides is a change that shows in spite of it."""
 
 SHOWN = 8
 """Roundings of its result that any forward makes."""
@@ -169,16 +173,28 @@ class View(Ray):
         return bool(p.error <= max(1e-6 * change, 0.0 if p.flat else COARSE * abs(p.value)))
 
     def _agrees(self, value: float, error: float) -> bool:
-        bar = error + RELATIVE_FLOOR * max(abs(value), self.terms) + self._floor()
+        bar = error + RELATIVE_FLOOR * max(abs(value), self.terms) + self._floor
         return bool(np.isfinite(self.actual)) and abs(self.actual - value) <= bar
 
+    @cached_property
     def _floor(self) -> float:
         """What rounding inside forward hides where its output happens to be small."""
         g = np.abs(self.q.g)
         hidden = max(self.q.scale, self.q.noise / EPS) * float(g.max(initial=0.0))
         if not np.nan_to_num(self.phi).any():
             hidden = max(hidden, float(g @ np.nan_to_num(np.abs(self.q.at_x))))
-        return 16 * EPS * hidden + 1e-300
+        return 1e-300 + (0.0 if self._is_seen_from_afar(16 * EPS * hidden) else 16 * EPS * hidden)
+
+    def _is_seen_from_afar(self, hidden: float) -> bool:
+        """Whether the slope nearby, which `hidden` could explain away, is that of steps too long for it to matter."""
+        firm = [p for p in self.centre if self._is_firm(p)]
+        best = firm[-1] if firm else None
+        if best is None or best.value == 0 or not best.error < abs(best.value - self.actual) <= hidden:
+            return False
+        far = FAR * hidden / abs(best.value) * np.array([1.0, 2.0, 4.0, 8.0])
+        with np.errstate(all="ignore"):
+            slopes = (self.values_along(far) - self.values_along(-far)) / (2 * far)
+            return bool((np.abs(slopes - best.value) <= 0.1 * abs(best.value - self.actual)).all())
 
     def _smooth(self) -> Finding:
         firm = [p for p in self.centre if self._is_firm(p)]
@@ -187,7 +203,7 @@ class View(Ray):
             tells_apart = p is best or p.error < abs(best.value - self.actual)
             if self._agrees(p.value, p.error) and tells_apart:
                 relative = p.error / max(abs(p.value), 1e-300) if p.error else 0.0
-                if relative <= self._coarse or p.error <= self._floor():
+                if relative <= self._coarse or p.error <= self._floor:
                     return Finding(Status.HOLDS, "", p.value, p.value, p.error, relative)
                 return Finding(Status.UNDECIDED, "the numerical derivative's error bar is too wide", p.value, p.value)
         if best.span < 6 or not firm or self._is_plausible_below(best):
@@ -242,7 +258,7 @@ class View(Ray):
         if not np.isfinite(self.actual):
             excuse = self.excuse_for_no_number(low, high)
             return Finding(Status.UNDECIDED if excuse else Status.VIOLATED, excuse or where, low, high, error)
-        error += RELATIVE_FLOOR * max(abs(low), abs(high), self.terms) + self._floor()
+        error += RELATIVE_FLOOR * max(abs(low), abs(high), self.terms) + self._floor
         if self._outside(low, high, error):
             error += self.hidden(2.0**-coarsest) + self._roughness(coarsest) + self._backward_noise(coarsest)
             error += self._unfinished()

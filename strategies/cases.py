@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from adverify.case import Case
 from adverify.domains import Domain, real
+from adverify.ops.broadcasting import unbroadcast
 from adverify.sampling import Sampling
 from adverify.shapes import Shapes, is_degenerate, is_empty, kind_of, varied
 from adverify.subject import Arrays, Rejected, Subject
@@ -222,17 +223,33 @@ def ordinary(shapes: Shapes, sampling: Sampling, rng: np.random.Generator) -> Ar
 def _repaired(case: Case, regime: Regime) -> Case | None:
     """Keep a case that forward takes; else put ordinary values in some places, until it does."""
     rng = case.rng()
-    for share in (0.0, 0.3, 0.6, 0.9):
-        if share:
-            usual = ordinary(tuple(a.shape for a in case.arrays), case.sampling, rng)
-            mixed = tuple(
-                structured(np.where(rng.random(a.shape) < share, o, a), d, regime)
-                for a, o, d in zip(case.arrays, usual, case.sampling.domains, strict=True)
-            )
-            case = case.at(mixed)
+    if _is_taken(case):
+        return case
+    if case.sampling.elementwise and (bad := _not_finite(case)):
+        mended = _with_ordinary(case, bad, regime, rng)
+        if _is_taken(mended):
+            return mended
+    for share in (0.3, 0.6, 0.9):
+        case = _with_ordinary(case, [rng.random(a.shape) < share for a in case.arrays], regime, rng)
         if _is_taken(case):
             return case
     return None
+
+
+def _with_ordinary(case: Case, where: Sequence[np.ndarray], regime: Regime, rng: np.random.Generator) -> Case:
+    usual = ordinary(tuple(a.shape for a in case.arrays), case.sampling, rng)
+    mixed = zip(where, usual, case.arrays, case.sampling.domains, strict=True)
+    return case.at(tuple(structured(np.where(w, o, a), d, regime) for w, o, a, d in mixed))
+
+
+def _not_finite(case: Case) -> list[np.ndarray]:
+    """Where in its inputs an elementwise forward meets a value that it has no finite output for; empty if it raises."""
+    try:
+        (output,) = case.subject.evaluate(case.arrays)
+    except Rejected:
+        return []
+    bad = np.broadcast_to(~np.isfinite(output), np.broadcast_shapes(*(a.shape for a in case.arrays)))
+    return [unbroadcast(bad.astype(float), a.shape) > 0 for a in case.arrays]
 
 
 def _is_taken(case: Case) -> bool:

@@ -515,3 +515,23 @@ class FlatThenSquare(_Elementwise):
 
     def slope(self, x):
         return 2 * np.sign(x) * np.maximum(np.abs(x) - 4, 0)
+
+
+class VersineAndSquare(_Elementwise):
+    """1 - cos(x) + x**2: forward rounds the versine away below 1e-8, and shows 2 x where the slope is 3 x."""
+
+    def value(self, x):
+        return (1 - np.cos(x)) + x**2
+
+    def slope(self, x):
+        return np.sin(x) + 2 * x
+
+
+class OneAddedAndTaken(_Elementwise):
+    """(1 + x) - 1 + x / 1000: forward rounds all but the last term away where x is tiny."""
+
+    def value(self, x):
+        return ((1 + x) - 1) + 1e-3 * x
+
+    def slope(self, x):
+        return np.full_like(x, 1.001)
