@@ -8,6 +8,9 @@ import numpy as np
 
 from adverify.engine import Function, Variable, variable
 
+NO_EXPONENT = -(1 << 20)
+"""In place of the exponent of 0: below that of any float."""
+
 
 class Trace(Function):
     """The sum of a diagonal; as for `numpy.linalg.trace`, of the last two axes.
@@ -69,14 +72,23 @@ class Slogdet(Function):
 def _cofactors(a: np.ndarray) -> np.ndarray:
     """The matrix of cofactors, from the singular value decomposition: it needs no inverse.
 
-    cof(U S V) = det(U) det(V) U cof(S) V, and cof(S) holds the products of all other singular values. Rows are scaled
-    by powers of two first, so that those products do not overflow where the cofactors do not.
+    cof(U S V) = det(U) det(V) U cof(S) V, and cof(S) holds the products of all other singular values. Rows and columns
+    are scaled by powers of two first, so that those products do not overflow where the cofactors do not, and a large
+    column does not hide how rows differ.
     """
-    _, exponents = np.frexp(np.abs(a).max(axis=-1, initial=0))
-    u, s, v = np.linalg.svd(np.ldexp(a, -exponents[..., None]))
+    exponents = np.where(a == 0, NO_EXPONENT, np.frexp(a)[1])
+    columns = _largest(exponents, axis=-2)
+    rows = _largest(exponents - columns, axis=-1)
+    u, s, v = np.linalg.svd(np.ldexp(a, -(rows + columns)))
     n = s.shape[-1]
     others = np.where(np.eye(n, dtype=bool), 1, s[..., None, :]).prod(axis=-1)
     sign = np.linalg.det(u) * np.linalg.det(v)
     scaled = sign[..., None, None] * (u * others[..., None, :]) @ v
-    rest = exponents.sum(axis=-1, keepdims=True) - exponents
-    return np.asarray(np.ldexp(scaled, rest[..., None]), dtype=a.dtype)
+    rest = rows.sum(axis=-2, keepdims=True) - rows + columns.sum(axis=-1, keepdims=True) - columns
+    return np.asarray(np.ldexp(scaled, rest), dtype=a.dtype)
+
+
+def _largest(exponents: np.ndarray, axis: int) -> np.ndarray:
+    """The largest along an axis, which is kept; 0 where there is none."""
+    found = exponents.max(axis=axis, keepdims=True, initial=NO_EXPONENT)
+    return np.where(found < NO_EXPONENT // 2, 0, found)
