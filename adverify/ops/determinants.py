@@ -8,8 +8,8 @@ import numpy as np
 
 from adverify.engine import Function, Variable, variable
 
-NO_EXPONENT = -(1 << 20)
-"""In place of the exponent of 0: below that of any float."""
+MOST_LOST = 1e4
+"""By how much an inverse may be less exact than its matrix, for cofactors to be taken from it."""
 
 
 class Trace(Function):
@@ -70,25 +70,28 @@ class Slogdet(Function):
 
 
 def _cofactors(a: np.ndarray) -> np.ndarray:
-    """The matrix of cofactors, from the singular value decomposition: it needs no inverse.
+    """The matrix of cofactors: det(A) times the inverse's transpose, or what needs no inverse if A is near singular."""
+    sign, logarithm = (part[..., None, None] for part in np.linalg.slogdet(a))
+    inverse = np.linalg.inv(np.where(sign != 0, a, np.eye(a.shape[-1], dtype=a.dtype)))
+    with np.errstate(all="ignore"):
+        # The diagonal of |A^-1| |A|: unlike a condition number, no scaling of rows or columns changes it.
+        lost = (np.abs(inverse) * np.abs(a).mT).sum(axis=-1, keepdims=True).max(axis=-2, keepdims=True, initial=0)
+        regular = (sign != 0) & (lost < MOST_LOST)
+        cofactors = sign * np.sign(inverse.mT) * np.exp(logarithm + np.log(np.abs(inverse.mT)))
+    return cofactors if regular.all() else np.where(regular, cofactors, _cofactors_by_svd(a))
 
-    cof(U S V) = det(U) det(V) U cof(S) V, and cof(S) holds the products of all other singular values. Rows and columns
-    are scaled by powers of two first, so that those products do not overflow where the cofactors do not, and a large
-    column does not hide how rows differ.
+
+def _cofactors_by_svd(a: np.ndarray) -> np.ndarray:
+    """The matrix of cofactors, exact relative to the largest.
+
+    cof(U S V) = det(U) det(V) U cof(S) V, and cof(S) holds the products of all other singular values. Rows are scaled
+    by powers of two first, so that those products do not overflow where the cofactors do not.
     """
-    exponents = np.where(a == 0, NO_EXPONENT, np.frexp(a)[1])
-    columns = _largest(exponents, axis=-2)
-    rows = _largest(exponents - columns, axis=-1)
-    u, s, v = np.linalg.svd(np.ldexp(a, -(rows + columns)))
+    _, exponents = np.frexp(np.abs(a).max(axis=-1, initial=0))
+    u, s, v = np.linalg.svd(np.ldexp(a, -exponents[..., None]))
     n = s.shape[-1]
     others = np.where(np.eye(n, dtype=bool), 1, s[..., None, :]).prod(axis=-1)
     sign = np.linalg.det(u) * np.linalg.det(v)
     scaled = sign[..., None, None] * (u * others[..., None, :]) @ v
-    rest = rows.sum(axis=-2, keepdims=True) - rows + columns.sum(axis=-1, keepdims=True) - columns
-    return np.asarray(np.ldexp(scaled, rest), dtype=a.dtype)
-
-
-def _largest(exponents: np.ndarray, axis: int) -> np.ndarray:
-    """The largest along an axis, which is kept; 0 where there is none."""
-    found = exponents.max(axis=axis, keepdims=True, initial=NO_EXPONENT)
-    return np.where(found < NO_EXPONENT // 2, 0, found)
+    rest = exponents.sum(axis=-1, keepdims=True) - exponents
+    return np.asarray(np.ldexp(scaled, rest[..., None]), dtype=a.dtype)
