@@ -178,12 +178,13 @@ class View(Ray):
 
     @cached_property
     def _floor(self) -> float:
-        """What rounding inside forward hides where its output happens to be small."""
+        """What rounding hides: inside forward where its output happens to be small, and in denormal slopes."""
         g = np.abs(self.q.g)
         hidden = max(self.q.scale, self.q.noise / EPS) * float(g.max(initial=0.0))
         if not np.nan_to_num(self.phi).any():
             hidden = max(hidden, float(g @ np.nan_to_num(np.abs(self.q.at_x))))
-        return 1e-300 + (0.0 if self._is_seen_from_afar(16 * EPS * hidden) else 16 * EPS * hidden)
+        denormal = float(np.finfo(float).tiny * np.abs(self.direction).sum())
+        return 1e-300 + denormal + (0.0 if self._is_seen_from_afar(16 * EPS * hidden) else 16 * EPS * hidden)
 
     def _is_seen_from_afar(self, hidden: float) -> bool:
         """Whether the slope nearby, which `hidden` could explain away, is that of steps too long for it to matter."""

@@ -884,3 +884,20 @@ class PerChannel(Function):
 def test_images_are_tried_beside_matrices():
     with pytest.raises(VerificationError, match=r"wrong gradient: scale\.grad\[0\] is 0.5 and should be 2.5"):
         check_function(PerChannel, seed=0)
+
+
+class Inverted(Function):
+    """The inverse of a matrix."""
+
+    def forward(self, a):
+        return variable(np.linalg.inv(a.data))
+
+    def backward(self, a, grad):
+        inverse = np.linalg.inv(a.data).T
+        a.grad -= inverse @ grad @ inverse
+
+
+@pytest.mark.parametrize(("draw", "seed"), [(316, 2), (333, 1)])
+def test_a_slope_below_the_smallest_normal_number_has_few_digits(draw, seed):
+    a = 1e160 * np.random.default_rng(draw).standard_cauchy((5, 5))
+    assert check_case(Inverted, [a], property="extremes", seed=seed).ok
