@@ -48,6 +48,10 @@ FITS = 1e-3
 """How well slopes fit a value, relative to it, and how small a change is that conditioning explains."""
 
 
+JUMP = 1e-3
+"""Relative to outputs, a change that is as large over the shortest steps is a jump."""
+
+
 @dataclass(frozen=True)
 class Ray:
     """One direction from the point of a question, with what forward gave along it.
@@ -95,6 +99,7 @@ class Ray:
             or self._is_ill_conditioned()
             or self._is_uneven(low, high)
             or self._fits_own_scale()
+            or self._jumps_unseen()
         )
 
     def _spans_magnitudes(self, absorbed: float) -> str:
@@ -284,6 +289,16 @@ class Ray:
         if settles[0] or all(settled or not there for settled, there in zip(settles[1:], finite, strict=True)):
             return ""
         return "the slopes of the outputs are infinite, and only cancel for this cotangent"
+
+    def _jumps_unseen(self) -> str:
+        """Say that outputs jump at the point, by amounts that cancel for this cotangent only."""
+        steps = np.outer((1.0, -1.0), 2.0 ** -np.arange(10.0, 27.0, 4.0))
+        with np.errstate(all="ignore"):
+            outputs = self.q.evaluate(self.q.x + steps.reshape(-1, 1) * self.direction)
+            changes = np.abs((outputs - self.q.at_x) * self.q.g).reshape(*steps.shape, -1)
+            large = (changes > JUMP * np.abs(self.q.at_x * self.q.g).max()).all(axis=1)
+            stays = large & (changes[:, -1] >= 0.5 * changes[:, 0])
+        return "the outputs jump, and only cancel for this cotangent" if stays.any() else ""
 
     def hidden(self, step: float) -> float:
         """What outputs may move that are so large that they do not show it.

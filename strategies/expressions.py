@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from adverify.strategies.adapters import Gram, Squash, Symmetrise
+from adverify.strategies.cases import ordinary
 from adverify.strategies.values import MATRICES, Regime, decode, width
 from hypothesis import reject
 from hypothesis import strategies as st
@@ -20,6 +21,7 @@ from adverify.discovery import functions_in
 from adverify.domains import Domain, interval, positive_definite, real, symmetric
 from adverify.engine import Function
 from adverify.expression import Apply, Expression, Leaf, Use
+from adverify.inference import infer
 from adverify.isolation import isolated
 from adverify.probing import NothingFits, Prober
 from adverify.shapes import MAX_ELEMENTS, Shape, Shapes, is_bare, is_degenerate
@@ -28,7 +30,9 @@ from adverify.subject import Arrays, MalformedOp, Rejected, Subject, arities, su
 
 BYTES = 10
 """Of one drawn step: which op, on which nodes, and what becomes of its output."""
-MOST_PATTERNS = 48
+MOST_PATTERNS, MOST_RARE = 48, 5
+USUAL_AXES = 3
+"""Of an input; with more of them, shapes of nodes seldom suit each other."""
 MOST_ARGUMENTS = 8
 MOST_STARTS = 64
 """Combinations of the shapes that are asked for with which an op is tried."""
@@ -56,6 +60,7 @@ class Fit(NamedTuple):
     domains: tuple[Domain, ...]
 
 
+Combinations = tuple[Shapes, ...]
 Menu = Sequence[tuple[Any, Sequence[dict[str, Any]]]]
 
 
@@ -96,8 +101,12 @@ def expressions(
     >>> sorted(smallest.ops)
     ['Add', 'Exp']
     """
-    given = None if ops is None else _given_ops(ops)
-    return _expressions(given, _count("max_nodes", max_nodes), _count("leaves", leaves), _given_shapes(shapes))
+    given, asked = None if ops is None else _given_ops(ops), _given_shapes(shapes)
+    for op, choices in _menu(given or ()):  # now, since no example should wait for it
+        if op not in _all_ops():
+            for arguments in choices:
+                _fits(op, arguments, asked)
+    return _expressions(given, _count("max_nodes", max_nodes), _count("leaves", leaves), asked)
 
 
 @st.composite
@@ -198,35 +207,64 @@ _KNOWN: dict[Any, tuple[Fit, ...]] = {}
 
 
 def _found(op: Any, arguments: dict[str, Any], shapes: tuple[Shape, ...] | None) -> Iterator[Fit]:
-    """Find out what an op takes: less than `infer` does, since a graph that comes of it is tried anyway."""
+    """Find out what an op takes: of the built-in ones, which are many, less than `infer` does."""
     subject = subject_of(op, arguments)
     made = subject.make()
     hinted, declared = getattr(made, "signature", None), getattr(made, "domain", None)
     parsed = Signature.parse(hinted) if hinted else None
+    look = _glanced_at if op in _all_ops() else _looked_at
     for arity in (len(parsed.inputs),) if parsed else arities(subject):
         domains = (declared,) * arity if isinstance(declared, Domain) else declared and tuple(declared)[:arity]
-        prober = Prober(subject, arity, domains)
-        asked = list(itertools.islice(itertools.product(shapes or (), repeat=arity), MOST_STARTS))
+        asked = tuple(itertools.islice(itertools.product(shapes or (), repeat=arity), MOST_STARTS))
         with isolated():
             try:
-                usual = [list(parsed.shapes())] if parsed else prober.tiers(False)
-                candidates, fillings = prober.search([*usual, asked])
+                found = list(look(subject, arity, parsed, domains, asked))
             except (NothingFits, MalformedOp):
                 continue
-            starts = tuple(s for s in asked if prober.accepts(prober.filled(s, fillings)))
-            patterns = _patterns(prober, candidates, fillings) or starts
-            if patterns:
-                domains = domains or _domains(prober, patterns, fillings)
-                yield Fit(subject, patterns, patterns if shapes is None else starts, domains)
+        yield from (fit if shapes is not None else fit._replace(starts=fit.patterns) for fit in found)
+
+
+def _looked_at(
+    subject: Subject, arity: int, signature: Signature | None, domains: tuple[Domain, ...] | None, asked: Combinations
+) -> Iterator[Fit]:
+    """Infer what an op takes, as for a check of it alone."""
+    for sampling in infer(subject, arity, signature, domains):
+        rng = np.random.default_rng(0)
+        prober = Prober(subject, arity, sampling.domains)
+        starts = tuple(s for s in asked if prober.accepts(ordinary(s, sampling, rng)))
+        small = [s for s in sampling.telling if max(map(math.prod, s)) <= MAX_ELEMENTS]
+        usual = [s for s in small if max(map(len, s)) <= USUAL_AXES]
+        others = [s for s in small if max(map(len, s)) > USUAL_AXES]
+        rare = [*_spread(others, MOST_RARE if usual else MOST_PATTERNS), *_spread(sampling.degenerate, MOST_RARE)]
+        patterns = (*_spread(usual, MOST_PATTERNS), *rare)
+        if patterns or starts:
+            yield Fit(subject, patterns or starts, starts, sampling.domains)
+
+
+def _glanced_at(
+    subject: Subject, arity: int, signature: Signature | None, domains: tuple[Domain, ...] | None, asked: Combinations
+) -> Iterator[Fit]:
+    """Find shapes and values that an op takes, not their limits: a graph that comes of it is tried anyway."""
+    prober = Prober(subject, arity, domains)
+    usual = [list(signature.shapes())] if signature else prober.tiers(False)
+    candidates, fillings = prober.search([*usual, list(asked)])
+    starts = tuple(s for s in asked if prober.accepts(prober.filled(s, fillings)))
+    patterns = _patterns(prober, candidates, fillings) or starts
+    if patterns:
+        yield Fit(subject, patterns, starts, domains or _domains(prober, patterns, fillings))
 
 
 def _patterns(prober: Prober, candidates: Sequence[Shapes], fillings: Sequence[str]) -> tuple[Shapes, ...]:
     usual = [s for s in dict.fromkeys(candidates) if not is_bare(s)]
-    stride = -(-len(usual) // (4 * MOST_PATTERNS))
-    taken = [s for s in usual[::stride] if prober.accepts(prober.filled(s, fillings))]
+    taken = [s for s in _spread(usual, 4 * MOST_PATTERNS) if prober.accepts(prober.filled(s, fillings))]
     taken = taken or [s for s in usual if prober.accepts(prober.filled(s, fillings))]
-    taken.sort(key=lambda s: (is_degenerate(s), max(map(len, s)) > 3, sum(map(math.prod, s))))
+    taken.sort(key=lambda s: (is_degenerate(s), max(map(len, s)) > USUAL_AXES, sum(map(math.prod, s))))
     return tuple(taken[:MOST_PATTERNS])
+
+
+def _spread(some: Sequence[Shapes], most: int) -> Sequence[Shapes]:
+    """So many of them at most, from beginning to end."""
+    return some[:: -(-len(some) // most) or 1]
 
 
 def _domains(prober: Prober, patterns: tuple[Shapes, ...], fillings: Sequence[str]) -> tuple[Domain, ...]:

@@ -332,3 +332,30 @@ def test_what_is_nan_says_nothing_of_the_elements_beside_it():
     e = Expression.trace(x * 2.0, ops.tanh(x), cotangents=(np.array([np.nan, 1.0]), np.ones(2)))
     (leaf,) = (i for i in e.leaves if e.nodes[i].requires_grad)
     assert 0 < rounding_bars(e, Chain(e))[leaf][0].gradient < 1e-12
+
+
+class RaisesAtEqualElements(Function):
+    """Doubles, and divides by a spread that may be zero."""
+
+    def forward(self, x):
+        return variable(2 * x.data)
+
+    def backward(self, x, grad):
+        if np.ptp(x.data) == 0:
+            raise ZeroDivisionError("no spread")
+        x.grad = x.grad + 2 * grad
+
+
+def test_an_op_that_raises_in_company_only_is_named(monkeypatch):
+    monkeypatch.setattr("adverify.blame.crowd._others", lambda operands: iter([[np.ones_like(a) for a in operands]]))
+    judgement = judge_expression(Expression.trace(RaisesAtEqualElements()(tensor([2.0, 1.0, 3.0]))))
+    assert judgement.guilty == "RaisesAtEqualElements"
+
+
+def test_slopes_are_undecided_where_outputs_jump_and_cancel():
+    x = [-0.013030536659166208, -1.0930295156686123, -0.3056970417727811, -1.81091197572617, -16.45053302516411]
+    y = [-0.001, -0.001, 1.5]
+    a = np.linalg.pinv(np.arctan(np.outer(x, y)))  # of rank 2, which a change of one element makes 3
+    cotangent = np.ones((5, 3)) * (np.linalg.pinv(a) <= y)
+    judgement = judge_expression(Expression.trace(ops.Pinv()(tensor(a)), cotangents=(cotangent,)))
+    assert judgement.blame is None

@@ -28,14 +28,26 @@ def judge_expression(e: Expression) -> Judgement:
     except NodeRaised as raised:
         return judge_raising_node(e, raised)
     if chain.is_finite:  # sums of NaN and infinity say nothing, but the node that gave them can be judged
-        blame = blame_of_engine(e, chain)
-        if blame is not None:
-            return accused(blame, e)
-        company = crowded(e)
-        blame = blame_of_engine(company, Chain(company))
-        if blame is not None:
-            return accused(blame, company)
+        found = _of_engine(e, chain) or _in_company(crowded(e))
+        if found is not None:
+            return found
     return judge_nodes(e, chain)
+
+
+def _of_engine(e: Expression, chain: Chain) -> Judgement | None:
+    blame = blame_of_engine(e, chain)
+    return None if blame is None else accused(blame, e)
+
+
+def _in_company(e: Expression) -> Judgement | None:
+    try:
+        chain = Chain(e)
+    except Rejected:  # the graph is judged without it
+        return None
+    except NodeRaised as raised:
+        judgement = judge_raising_node(e, raised)
+        return judgement if judgement.blame is not None else None
+    return _of_engine(e, chain)
 
 
 def blame_of_misuse(e: Expression) -> Blame | None:
