@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -23,6 +24,9 @@ COARSE = 1e-3
 
 ROUGHEST = 1e-3
 """Relative to outputs, more than the noise of any forward, and less than the jumps of a sawtooth."""
+
+CLIMBS, CLIMBERS = 24, 32
+"""How often, and with how many points each time, a slope nearby is sought that is more like the one claimed."""
 
 BLIND = 0.1
 """Relative to slopes: with more noise than that nearby, no kink would show there."""
@@ -264,7 +268,7 @@ class View(Ray):
             error += self.hidden(2.0**-coarsest) + self._roughness(coarsest) + self._backward_noise(coarsest)
             error += self._unfinished()
         if self.q.corner or where == "kink" or low != high:
-            for points, outputs in self.q.surroundings():
+            for points, outputs in itertools.chain(self.q.surroundings(), self._climbed(low + high)):
                 if not self._outside(low, high, error):
                     break
                 low, high, error = self._nearby(low, high, error, points, outputs)
@@ -356,6 +360,22 @@ class View(Ray):
             is_blind = blur > BLIND * max(abs(low), abs(high), abs(self.actual))
             return low, high, error + blur if is_blind else error
         return min(low, near[0]), max(high, near[1]), error + coarse
+
+    def _climbed(self, twice_the_middle: float) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        """Go, from the best of the points around, where the slope is more and more like the claim; give what is met.
+
+        Of slopes that turn with the point, as those of singular values at zero, no sample reaches the extremes.
+        """
+        points, outputs = self.q.all_beside
+        sense, rng, t = np.sign(2 * self.actual - twice_the_middle), np.random.default_rng(2), 2.0**-27
+        for climb in range(CLIMBS):
+            with np.errstate(all="ignore"):
+                slopes = sense * ((self.q.evaluate(points + t * self.direction) - outputs) @ self.q.g)
+            best = points[np.nan_to_num(slopes, nan=-np.inf).argmax()]
+            points = best + 1e-4 * self.q.room * 0.75**climb * rng.uniform(-1, 1, (CLIMBERS, best.size))
+            points[0] = best
+            outputs = self.q.evaluate(points)
+        yield points, outputs
 
     def _why_nothing(self) -> str:
         if not np.isfinite(self.phi).any():

@@ -359,3 +359,12 @@ def test_slopes_are_undecided_where_outputs_jump_and_cancel():
     cotangent = np.ones((5, 3)) * (np.linalg.pinv(a) <= y)
     judgement = judge_expression(Expression.trace(ops.Pinv()(tensor(a)), cotangents=(cotangent,)))
     assert judgement.blame is None
+
+
+@pytest.mark.parametrize("shape", [(2, 2), (2, 3), (3, 3), (4, 3)])
+@pytest.mark.parametrize("which", [-1, -2])
+def test_any_of_the_slopes_that_turn_with_the_point_is_right(shape, which):
+    cotangent = np.zeros(min(shape))
+    cotangent[which] = 3.0
+    y = ops.Svdvals()(tensor(np.zeros(shape)))
+    assert judge_expression(Expression.trace(y, cotangents=(cotangent,))).blame is None
