@@ -14,7 +14,7 @@ from adverify.case import Case
 from adverify.domains import Domain, real
 from adverify.ops.broadcasting import unbroadcast
 from adverify.sampling import Sampling
-from adverify.shapes import Shapes, is_degenerate, is_empty, kind_of, varied
+from adverify.shapes import Shapes, is_broadcast, is_degenerate, is_empty, kind_of, varied
 from adverify.subject import Arrays, Rejected, Subject
 
 SCALES = (1e200, 1e3, 1e-200, 1e-8, 1e160, 1e100, 1e-160, 1e-3, 1e180, 1e8, 1e-180, 1e-30)
@@ -244,12 +244,14 @@ def _with_ordinary(case: Case, where: Sequence[np.ndarray], regime: Regime, rng:
 
 def _not_finite(case: Case) -> list[np.ndarray]:
     """Where in its inputs an elementwise forward meets a value that it has no finite output for; empty if it raises."""
+    shapes = tuple(a.shape for a in case.arrays)
     try:
-        (output,) = case.subject.evaluate(case.arrays)
+        output, *others = case.subject.evaluate(case.arrays)
     except Rejected:
         return []
-    bad = np.broadcast_to(~np.isfinite(output), np.broadcast_shapes(*(a.shape for a in case.arrays)))
-    return [unbroadcast(bad.astype(float), a.shape) > 0 for a in case.arrays]
+    if others or not is_broadcast(output.shape, shapes):  # it only looked elementwise where it was asked
+        return []
+    return [unbroadcast((~np.isfinite(output)).astype(float), s) > 0 for s in shapes]
 
 
 def _is_taken(case: Case) -> bool:

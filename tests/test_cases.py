@@ -6,7 +6,7 @@ from adverify.strategies.cases import cases
 from adverify.strategies.values import Regime
 from hypothesis import HealthCheck, Phase
 
-from adverify import Function, variable
+from adverify import Function, check_function, variable
 from adverify.inference import infer
 from adverify.subject import subject_of
 
@@ -36,3 +36,21 @@ def test_values_that_forward_has_no_number_for_do_not_drive_out_others_beside_th
 
     draw()
     assert np.mean(extreme) > 0.1
+
+
+class ScaleOfEachRow(Function):
+    """exp(x) times a number for each row of matrices: elementwise where there are as many rows as columns."""
+
+    def forward(self, x, s):
+        if x.data.ndim != 3 or s.data.shape != x.data.shape[1:2]:
+            raise ValueError("one scale a row")
+        return variable(np.exp(x.data) * s.data[:, None])
+
+    def backward(self, x, s, grad):
+        y = np.exp(x.data)
+        x.grad = x.grad + grad * y * s.data[:, None]
+        s.grad = s.grad + (grad * y).sum(axis=(0, 2))
+
+
+def test_what_looks_elementwise_and_is_not_is_drawn_all_the_same():
+    assert check_function(ScaleOfEachRow, seed=0).ok
