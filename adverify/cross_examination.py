@@ -28,6 +28,9 @@ ROUGHEST = 1e-3
 CLIMBS, CLIMBERS = 24, 32
 """How often, and with how many points each time, a slope nearby is sought that is more like the one claimed."""
 
+KINK_RUNGS = (10, 14, 18)
+"""Steps at all of which the two sides differ at a kink."""
+
 BLIND = 0.1
 """Relative to slopes: with more noise than that nearby, no kink would show there."""
 
@@ -266,7 +269,7 @@ class View(Ray):
         error += RELATIVE_FLOOR * max(abs(low), abs(high), self.terms) + self._floor
         if self._outside(low, high, error):
             error += self.hidden(2.0**-coarsest) + self._roughness(coarsest) + self._backward_noise(coarsest)
-            error += self._unfinished()
+            error += self._unfinished() + (self._kinks_that_cancel(finest) if where == "" and low == high else 0.0)
         if self.q.corner or where == "kink" or low != high:
             for points, outputs in itertools.chain(self.q.surroundings(), self._climbed(low + high)):
                 if not self._outside(low, high, error):
@@ -308,6 +311,21 @@ class View(Ray):
         with np.errstate(all="ignore"):
             sizes = np.abs(self.direction[moved] / self.q.x[moved]).max()
         return UNFINISHED * self.q.jump * float(np.abs(self.q.g).max() * np.clip(sizes, 1.0, MOST_SIZES))
+
+    def _kinks_that_cancel(self, finest: int) -> float:
+        """By how much outputs' slopes differ between the two sides, where all of them together show no kink.
+
+        Nearly equal eigenvalues bend away from each other in a smooth sum. What is curved differs in proportion
+        to the step, of which nothing is left here; what is a kink at one length only is another branch.
+        """
+        rungs = [r for r in KINK_RUNGS if r <= finest] or [finest]
+        t = 2.0 ** -np.array(rungs, float)
+        steps = (t[:, None] * [2.0, 1.0, -1.0, -2.0]).reshape(-1, 1) * self.direction
+        with np.errstate(all="ignore"):
+            changes = (self.q.evaluate(self.q.x + steps) - self.q.at_x).reshape(len(rungs), 4, -1)
+            kinks = np.abs(2 * (changes[:, 1] + changes[:, 2]) - (changes[:, 0] + changes[:, 3]) / 2) / t[:, None]
+            kinks = np.where(kinks > SHOWN**2 * EPS * np.abs(self.q.at_x) / t[:, None], kinks, 0.0).min(axis=0)
+        return float(np.nan_to_num(kinks) @ np.abs(self.q.g))
 
     def _outside(self, low: float, high: float, error: float) -> bool:
         return not low - error <= self.actual <= high + error
