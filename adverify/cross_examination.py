@@ -10,7 +10,7 @@ from functools import cached_property
 import numpy as np
 
 from adverify import oracle
-from adverify.excuses import Ray
+from adverify.allowances import Allowances
 from adverify.ladders import sampled
 from adverify.oracle import EPS, Plateau
 from adverify.question import RELATIVE_FLOOR, Finding, Question
@@ -21,22 +21,6 @@ ROUNDED = 2e-5
 
 COARSE = 1e-3
 """A relative error bar above it decides nothing, though a disagreement beyond the bar is still one."""
-
-ROUGHEST = 1e-3
-"""Relative to outputs, more than the noise of any forward, and less than the jumps of a sawtooth."""
-
-CLIMBS, CLIMBERS = 24, 32
-"""How often, and with how many points each time, a slope nearby is sought that is more like the one claimed."""
-
-KINK_RUNGS = (10, 14, 18)
-"""Steps at all of which the two sides differ at a kink."""
-
-BLIND = 0.1
-"""Relative to slopes: with more noise than that nearby, no kink would show there."""
-
-UNFINISHED, MOST_SIZES = 16, 1000
-"""How many jumps of an iteration that stops early its slope may be off over a step: they come one after the other. And
-of how many times an element's size a step is taken to be, if it is very small or zero."""
 
 SURELY = 1000
 """How many error bars one-sided slopes are apart at a kink, however slight."""
@@ -127,7 +111,7 @@ def _candidates(
 
 
 @dataclass(frozen=True)
-class View(Ray):
+class View(Allowances):
     """All that is known along one direction.
 
     Attributes
@@ -268,13 +252,13 @@ class View(Ray):
             return Finding(Status.UNDECIDED if excuse else Status.VIOLATED, excuse or where, low, high, error)
         error += RELATIVE_FLOOR * max(abs(low), abs(high), self.terms) + self._floor
         if self._outside(low, high, error):
-            error += self.hidden(2.0**-coarsest) + self._roughness(coarsest) + self._backward_noise(coarsest)
-            error += self._unfinished() + (self._kinks_that_cancel(finest) if where == "" and low == high else 0.0)
+            error += self.hidden(2.0**-coarsest) + self.roughness(coarsest) + self.backward_noise(coarsest)
+            error += self.unfinished() + (self.kinks_that_cancel(finest) if where == "" and low == high else 0.0)
         if self.q.corner or where == "kink" or low != high:
-            for points, outputs in itertools.chain(self.q.surroundings(), self._climbed(low + high)):
+            for points, outputs in itertools.chain(self.q.surroundings(), self.climbed(low + high)):
                 if not self._outside(low, high, error):
                     break
-                low, high, error = self._nearby(low, high, error, points, outputs)
+                low, high, error = self.nearby(low, high, error, points, outputs)
         if self._outside(low, high, error):
             excuse = self.excuse_for(low, high, finest)
             settled = np.nan if where == "kink" else seen[0].value
@@ -288,112 +272,8 @@ class View(Ray):
             return Finding(Status.HOLDS, where, low, high, error, error / size if size else 0.0)
         return Finding(Status.UNDECIDED, "a kink is closer than the oracle can tell apart", low, high, error)
 
-    def _roughness(self, coarsest: int) -> float:
-        """What forward's noise, or jumps of an iteration's length, do to a slope.
-
-        A pole or a bend next to the plateau is neither: seen from farther away it is one place among many.
-        """
-        step = 2.0**-coarsest
-        reaches = (4, *(reach for reach in (32, 256, 2048, 16384) if reach <= 256 or reach * step <= 1))
-        near, *far = (oracle.roughness(self.values_along(reach * step * oracle.GRID)) for reach in reaches)
-        size = max(self.q.scale, float(np.abs(self.q.at_x).max())) * float(np.abs(self.q.g).max())
-        noise = min(float(near.max()), max(float(np.median(r)) for r in far))
-        if noise > ROUGHEST * size:
-            return 0.0  # jumps or poles all over: no iteration leaves so much, and the plateau is between them
-        together = float(np.sqrt(np.count_nonzero(self.direction)))  # slopes between jumps add up, jumps average out
-        return 8 * together * noise / step
-
-    def _unfinished(self) -> float:
-        """What an iteration that stops early leaves: the change of an element by its own size is off by a few jumps."""
-        if not self.q.jump:
-            return 0.0
-        moved = self.direction != 0
-        with np.errstate(all="ignore"):
-            sizes = np.abs(self.direction[moved] / self.q.x[moved]).max()
-        return UNFINISHED * self.q.jump * float(np.abs(self.q.g).max() * np.clip(sizes, 1.0, MOST_SIZES))
-
-    def _kinks_that_cancel(self, finest: int) -> float:
-        """By how much outputs' slopes differ between the two sides, where all of them together show no kink.
-
-        Nearly equal eigenvalues bend away from each other in a smooth sum. What is curved differs in proportion
-        to the step, of which nothing is left here; what is a kink at one length only is another branch.
-        """
-        rungs = [r for r in KINK_RUNGS if r <= finest] or [finest]
-        t = 2.0 ** -np.array(rungs, float)
-        steps = (t[:, None] * [2.0, 1.0, -1.0, -2.0]).reshape(-1, 1) * self.direction
-        with np.errstate(all="ignore"):
-            changes = (self.q.evaluate(self.q.x + steps) - self.q.at_x).reshape(len(rungs), 4, -1)
-            kinks = np.abs(2 * (changes[:, 1] + changes[:, 2]) - (changes[:, 0] + changes[:, 3]) / 2) / t[:, None]
-            kinks = np.where(kinks > SHOWN**2 * EPS * np.abs(self.q.at_x) / t[:, None], kinks, 0.0).min(axis=0)
-        return float(np.nan_to_num(kinks) @ np.abs(self.q.g))
-
     def _outside(self, low: float, high: float, error: float) -> bool:
         return not low - error <= self.actual <= high + error
-
-    def _backward_noise(self, coarsest: int) -> float:
-        """How much backward's values along the direction scatter among neighbouring floats of one side.
-
-        Not against the point itself, whose value may be a convention at a kink. Where digits cancel, neighbouring
-        floats may give the same; then it shows as roughness in most places of a longer stretch.
-        """
-        near = self._claimed(self.q.near.reshape(-1, self.q.x.size)).reshape(self.q.near.shape[:2])
-        with np.errstate(all="ignore"):
-            scatter = near.max(axis=1) - near.min(axis=1)
-        stretch = self._claimed(self.q.x + 2.0**-coarsest * oracle.GRID[:, None] * self.direction)
-        return 4 * float(np.where(np.isfinite(scatter), scatter, 0.0).max()) + 8 * float(
-            np.median(oracle.roughness(stretch))
-        )
-
-    def _claimed(self, points: np.ndarray) -> np.ndarray:
-        """What backward says of the slope along the direction, at several points."""
-        with np.errstate(all="ignore"):
-            along: np.ndarray = np.where(self.direction == 0, 0.0, self.q.backward(points) * self.direction).sum(axis=1)
-        return along
-
-    def _nearby(
-        self, low: float, high: float, error: float, points: np.ndarray, outputs: np.ndarray
-    ) -> tuple[float, float, float]:
-        """Widen the slopes to Clarke's generalised directional derivative, from points where nothing ties.
-
-        A subgradient of a function like sort or median need not lie between the two one-sided slopes at the point
-        (Clarke, Optimization and Nonsmooth Analysis, 1983, section 2.1).
-        """
-        t = 2.0**-27
-        with np.errstate(all="ignore"):
-            ahead = self.q.evaluate(points + t * self.direction)
-            slopes = (ahead - outputs) * self.q.g / t
-        finite = np.isfinite(slopes).all(axis=1)
-        if not finite.any():
-            return low, high, error
-        # Outputs have kinks independently of each other, in more combinations than points can show.
-        slopes, moves = slopes[finite], (slopes[finite] != 0).any(axis=0)
-        size = float((np.abs(ahead[finite]) @ np.abs(self.q.g * moves)).max())
-        near = float(slopes.min(axis=0).sum()), float(slopes.max(axis=0).sum())
-        blur = 16 * EPS * size / t
-        coarse = 1e-3 * max(map(abs, near)) + blur
-        if low - coarse <= near[0] and near[1] <= high + coarse:  # no kink nearby: they only say the same less well
-            if low != high:  # beside a kink that is known they may still tell of slopes that are small beside others
-                low = near[0] if near[0] < low - blur else low
-                high = near[1] if near[1] > high + blur else high
-            is_blind = blur > BLIND * max(abs(low), abs(high), abs(self.actual))
-            return low, high, error + blur if is_blind else error
-        return min(low, near[0]), max(high, near[1]), error + coarse
-
-    def _climbed(self, twice_the_middle: float) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-        """Go, from the best of the points around, where the slope is more and more like the claim; give what is met.
-
-        Of slopes that turn with the point, as those of singular values at zero, no sample reaches the extremes.
-        """
-        points, outputs = self.q.all_beside
-        sense, rng, t = np.sign(2 * self.actual - twice_the_middle), np.random.default_rng(2), 2.0**-27
-        for climb in range(CLIMBS):
-            with np.errstate(all="ignore"):
-                slopes = sense * ((self.q.evaluate(points + t * self.direction) - outputs) @ self.q.g)
-            best = points[np.nan_to_num(slopes, nan=-np.inf).argmax()]
-            points = best + 1e-4 * self.q.room * 0.75**climb * rng.uniform(-1, 1, (CLIMBERS, best.size))
-            points[0] = best
-            outputs = self.q.evaluate(points)
-        yield points, outputs
 
     def _why_nothing(self) -> str:
         if not np.isfinite(self.phi).any():
