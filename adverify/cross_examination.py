@@ -54,10 +54,11 @@ def views(asked: Sequence[tuple[Question, np.ndarray]]) -> Iterator[list[View]]:
 
 
 def _views_of(q: Question, rows: np.ndarray, samples: oracle.Samples, slopes: dict[int, np.ndarray]) -> list[View]:
-    levels = slopes[0].shape[1]
+    levels, directions = slopes[0].shape[1], q.directions(rows)
     rounding = np.maximum(samples.rounding[:, :levels], (_sensitivity(q, samples) + _inside(q, samples))[:, None])
+    rounding = np.maximum(rounding, np.abs(np.nan_to_num(slopes[0])) * _step_rounding(q, directions)[:, None])
     noise = 2 * oracle.amplification(0) * rounding * 2.0 ** np.arange(levels)
-    actual, terms, directions = q.along, q.terms, q.directions(rows)
+    actual, terms = q.along, q.terms
     seen = []
     for i, row in enumerate(rows):
         centre, right, left = (_candidates(slopes[s][i], rounding[i], samples, i, q, s) for s in (0, 1, -1))
@@ -66,6 +67,13 @@ def _views_of(q: Question, rows: np.ndarray, samples: oracle.Samples, slopes: di
                  float(terms[row]), centre, right, left, slopes[0][i], noise[i])
         )  # fmt: skip
     return seen
+
+
+def _step_rounding(q: Question, directions: np.ndarray) -> np.ndarray:
+    """How far the rounding of x + t u moves t: ulps of all elements at once need not show it."""
+    with np.errstate(all="ignore"):
+        off = np.where(directions != 0, 0.5 * np.spacing(np.abs(q.x)) / np.abs(directions), 0.0)
+    return np.asarray(off.max(axis=1, initial=0.0))
 
 
 def _sensitivity(q: Question, samples: oracle.Samples) -> np.ndarray:

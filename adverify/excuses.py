@@ -20,6 +20,12 @@ ABSORBED = 1e-4
 ABSORBED_WHOLLY = 1e30
 """A ratio at which nothing is kept, so that even the derivative's size cannot be told."""
 
+WORLDS_APART = 1e150
+"""A ratio whose powers are no floats: what backward multiplies may overflow on the way to a slope that does not."""
+
+FEW_DIGITS = 0.01
+"""What is lost of a slope, relative to it, where squares have few digits."""
+
 MOST = 1e300
 """A derivative above it overflows on the way."""
 
@@ -80,7 +86,7 @@ class Ray:
     def excuse_for_no_number(self, low: float, high: float) -> str:
         """Say why a claim of NaN or infinity proves nothing, `low` and `high` being the slopes seen; or nothing."""
         return (
-            (self._spans_magnitudes(ABSORBED_WHOLLY) if low == high == 0 else "")
+            self._spans_magnitudes(ABSORBED_WHOLLY if low == high == 0 else WORLDS_APART)
             or self._overflows(low, high)
             or self._leaves_range()
             or self._may_be_steep()
@@ -92,6 +98,7 @@ class Ray:
         return (
             self._spans_magnitudes(ABSORBED / self.q.resolution)
             or self._squares_span_magnitudes()
+            or self._squares_are_denormal(low, high)
             or self._unresolved(finest)
             or self._is_longer_than_the_element(finest)
             or self._is_flat_somewhere(low, high, finest)
@@ -123,6 +130,14 @@ class Ray:
         if size.size and size.max() > np.sqrt(ABSORBED / self.q.resolution) * size.min():
             return "the magnitudes are so far apart that forward loses the small ones"
         return ""
+
+    def _squares_are_denormal(self, low: float, high: float) -> str:
+        """Say that an element is so small that its square has few digits, which explains a small disagreement."""
+        smallest = np.abs(self.q.x[(self.direction != 0) & (self.q.x != 0)]).min(initial=np.inf)
+        gap = max(low - self.actual, self.actual - high)
+        if smallest**2 >= np.finfo(float).tiny or gap > FEW_DIGITS * max(abs(low), abs(high)):
+            return ""
+        return "squares of numbers so small have few digits"
 
     @property
     def _usual(self) -> np.ndarray:
