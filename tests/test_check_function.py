@@ -24,7 +24,7 @@ from adverify import (
     variable,
 )
 from adverify.domains import Domain, interval, positive
-from adverify.ops import FloorDivide
+from adverify.ops import FloorDivide, LayerNorm, MatrixPower
 from tests import corpora
 
 
@@ -901,3 +901,36 @@ class Inverted(Function):
 def test_a_slope_below_the_smallest_normal_number_has_few_digits(draw, seed):
     a = 1e160 * np.random.default_rng(draw).standard_cauchy((5, 5))
     assert check_case(Inverted, [a], property="extremes", seed=seed).ok
+
+
+def test_the_rounding_of_steps_shows_where_an_input_is_only_shifted():
+    constant = [np.full((2, 3), 1.001)]
+    assert check_case(
+        LayerNorm, constant, property="special values", seed=60, arguments={"normalized_shape": (2, 3)}
+    ).ok
+
+
+class Normalised(Function):
+    """x over its length."""
+
+    def forward(self, x):
+        return variable(x.data / np.sqrt((x.data**2).sum()))
+
+    def backward(self, x, grad):
+        size = np.sqrt((x.data**2).sum())
+        x.grad += grad / size - (grad * x.data).sum() * (x.data / size) / size / size
+
+
+def test_squares_without_digits_decide_nothing():
+    x = [-2.5382246190296947e-160, 9.872025528553099e-160, -3.845458480031792e-162]
+    with pytest.raises(Undecided):
+        check_case(Normalised, [x], property="extremes", seed=43)
+
+
+def test_magnitudes_whose_powers_are_no_floats_decide_nothing_about_infinity():
+    rows = [[-1.0701841833574028e-181, 3.122753357889058e-181, 0.9129888778480122, 7.374424503593797e-181],
+            [8.49268660462019, -0.9631214440886215, 0.9712323854666911, 1.7096578354479903e-180],
+            [-1.4557552557279437e-179, -1.7008592395094378e-180, -5.654495991544387e-182, -6.819121764448175e-180],
+            [-4.659815392276732, 6.087441009962767e-180, -2.7770017926204718, 6.637893163990725e-180]]  # fmt: skip
+    with pytest.raises(Undecided):
+        check_case(MatrixPower, [rows], property="extremes", seed=97, arguments={"n": -3})
