@@ -10,6 +10,7 @@ import numpy as np
 from adverify import oracle
 from adverify.oracle import EPS
 from adverify.question import Question
+from adverify.shapes import elements
 
 HALF_PRECISION = 2.0**-7
 """Relative stairs of forward below this may be the rounding of its input to half precision."""
@@ -21,7 +22,7 @@ ABSORBED_WHOLLY = 1e30
 """A ratio at which nothing is kept, so that even the derivative's size cannot be told."""
 
 WORLDS_APART = 1e150
-"""A ratio whose powers are no floats: what backward multiplies may overflow on the way to a slope that does not."""
+"""A ratio whose powers are no floats."""
 
 FEW_DIGITS = 0.01
 """What is lost of a slope, relative to it, where squares have few digits."""
@@ -86,7 +87,8 @@ class Ray:
     def excuse_for_no_number(self, low: float, high: float) -> str:
         """Say why a claim of NaN or infinity proves nothing, `low` and `high` being the slopes seen; or nothing."""
         return (
-            self._spans_magnitudes(ABSORBED_WHOLLY if low == high == 0 else WORLDS_APART)
+            (self._spans_magnitudes(ABSORBED_WHOLLY) if low == high == 0 else "")
+            or self._is_worlds_apart()
             or self._overflows(low, high)
             or self._leaves_range()
             or self._may_be_steep()
@@ -114,6 +116,16 @@ class Ray:
         size = np.abs(self.q.x[(self.q.x != 0) & self._involved(self.q.x)])
         if size.size and size.max() > absorbed * size.min():
             return "the magnitudes are so far apart that forward loses the small ones"
+        return ""
+
+    def _is_worlds_apart(self) -> str:
+        """Say that powers of one input's elements, which backward may have to multiply, are no floats."""
+        involved = np.where((self.q.x != 0) & self._involved(self.q.x), np.abs(self.q.x), np.nan)
+        ends = np.cumsum([elements((s,)) for s in self.q.evaluate.shapes])[:-1]
+        for sizes in np.split(involved, ends):
+            known = sizes[~np.isnan(sizes)]
+            if known.size and known.max() > WORLDS_APART * known.min():
+                return "the magnitudes of an input are so far apart that their powers are no floats"
         return ""
 
     def _squares_span_magnitudes(self) -> str:
