@@ -113,7 +113,8 @@ class Ray:
 
     def _spans_magnitudes(self, absorbed: float) -> str:
         """Say why a disagreement proves nothing: what floating point cannot show at these magnitudes."""
-        size = np.abs(self.q.x[(self.q.x != 0) & self._involved(self.q.x)])
+        involved = self._involved(self.q.x) | self._involved(self._usual)  # what is rounded to 0 here may count there
+        size = np.abs(self.q.x[(self.q.x != 0) & involved])
         if size.size and size.max() > absorbed * size.min():
             return "the magnitudes are so far apart that forward loses the small ones"
         return ""

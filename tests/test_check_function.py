@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy.special import log_softmax, softmax
 
 from adverify import (
     Function,
@@ -934,3 +935,19 @@ def test_magnitudes_whose_powers_are_no_floats_decide_nothing_about_infinity():
             [-4.659815392276732, 6.087441009962767e-180, -2.7770017926204718, 6.637893163990725e-180]]  # fmt: skip
     with pytest.raises(Undecided):
         check_case(MatrixPower, [rows], property="extremes", seed=97, arguments={"n": -3})
+
+
+class SoftTargets(Function):
+    """-sum of t log softmax(x)."""
+
+    def forward(self, x, t):
+        return variable(-(t.data * log_softmax(x.data)).sum())
+
+    def backward(self, x, t, grad):
+        x.grad += grad * (t.data.sum() * softmax(x.data) - t.data)
+        t.grad -= grad * log_softmax(x.data)
+
+
+def test_what_forward_rounds_to_zero_may_count_beside_what_is_huge():
+    with pytest.raises(Undecided):  # log softmax is -6e-17 at the second element, and forward gives 0 for it
+        check_case(SoftTargets, [[2.7, 40.0, 1.6], [-9.1, -1e200, -0.2]], property="extremes", seed=103)
