@@ -13,8 +13,15 @@ from adverify.oracle import EPS
 ROUGHEST = 1e-3
 """Relative to outputs, more than the noise of any forward, and less than the jumps of a sawtooth."""
 
-CLIMBS, CLIMBERS = 24, 32
-"""How often, and with how many points each time, a slope nearby is sought that is more like the one claimed."""
+SHORT = 2.0**-27
+"""The step for slopes at points nearby."""
+
+TURNING = 64
+"""Unlike slopes around a point, to three digits, that are no pieces any more but one that turns."""
+
+CLIMBERS, CLIMBS, CLIMBS_EACH, MOST_CLIMBS = 32, 24, 8, 256
+"""How many points each time, and how often, a slope more like the one claimed is sought: if forward takes points one by
+one; for each element else; and the most."""
 
 KINK_RUNGS = (10, 14, 18)
 """Steps at all of which the two sides differ at a kink."""
@@ -100,10 +107,9 @@ class Allowances(Ray):
         A subgradient of a function like sort or median need not lie between the two one-sided slopes at the point
         (Clarke, Optimization and Nonsmooth Analysis, 1983, section 2.1).
         """
-        t = 2.0**-27
         with np.errstate(all="ignore"):
-            ahead = self.q.evaluate(points + t * self.direction)
-            slopes = (ahead - outputs) * self.q.g / t
+            ahead = self.q.evaluate(points + SHORT * self.direction)
+            slopes = (ahead - outputs) * self.q.g / SHORT
         finite = np.isfinite(slopes).all(axis=1)
         if not finite.any():
             return low, high, error
@@ -111,7 +117,7 @@ class Allowances(Ray):
         slopes, moves = slopes[finite], (slopes[finite] != 0).any(axis=0)
         size = float((np.abs(ahead[finite]) @ np.abs(self.q.g * moves)).max())
         near = float(slopes.min(axis=0).sum()), float(slopes.max(axis=0).sum())
-        blur = 16 * EPS * size / t
+        blur = 16 * EPS * size / SHORT
         coarse = 1e-3 * max(map(abs, near)) + blur
         if low - coarse <= near[0] and near[1] <= high + coarse:  # no kink nearby: they only say the same less well
             if low != high:  # beside a kink that is known they may still tell of slopes that are small beside others
@@ -121,18 +127,30 @@ class Allowances(Ray):
             return low, high, error + blur if is_blind else error
         return min(low, near[0]), max(high, near[1]), error + coarse
 
-    def climbed(self, twice_the_middle: float) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-        """Go, from the best of the points around, where the slope is more and more like the claim; give what is met.
+    def climbed(self, sense: float) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        """Go, from the best of the points around, where the slope is larger, or smaller for -1; give what is met.
 
-        Of slopes that turn with the point, as those of singular values at zero, no sample reaches the extremes.
+        Of slopes that turn with the point, as those of singular values at zero, no sample reaches the extremes. Steps
+        grow as long as they find better and shrink when they do not: an evolution strategy (Rechenberg, 1973).
         """
         points, outputs = self.q.all_beside
-        sense, rng, t = np.sign(2 * self.actual - twice_the_middle), np.random.default_rng(2), 2.0**-27
-        for climb in range(CLIMBS):
-            with np.errstate(all="ignore"):
-                slopes = sense * ((self.q.evaluate(points + t * self.direction) - outputs) @ self.q.g)
-            best = points[np.nan_to_num(slopes, nan=-np.inf).argmax()]
-            points = best + 1e-4 * self.q.room * 0.75**climb * rng.uniform(-1, 1, (CLIMBERS, best.size))
-            points[0] = best
+        slopes = sense * self._slopes_at(points, outputs)
+        with np.errstate(all="ignore"):
+            if np.unique(np.round(slopes / np.abs(slopes).max(), 3)).size < TURNING:
+                return
+        best, highest, reach = points[slopes.argmax()], slopes.max(), 1.0
+        unit, rng = 1e-4 * self.q.room, np.random.default_rng(2)
+        for _ in range(CLIMBS if self.q.slow else min(MOST_CLIMBS, CLIMBS_EACH * best.size)):
+            moves = best + reach * unit * rng.normal(size=(CLIMBERS, best.size)) - self.q.x
+            points = np.concatenate([best[None], self.q.x + np.clip(moves, -2 * unit, 2 * unit)])
             outputs = self.q.evaluate(points)
+            slopes = sense * self._slopes_at(points, outputs)
+            reach *= 1.5 if slopes.max() > highest else 0.75
+            best, highest = points[slopes.argmax()], slopes.max()
         yield points, outputs
+
+    def _slopes_at(self, points: np.ndarray, outputs: np.ndarray) -> np.ndarray:
+        """The slope along the direction at several points, 0 where forward shows none."""
+        with np.errstate(all="ignore"):
+            slopes = (self.q.evaluate(points + SHORT * self.direction) - outputs) @ self.q.g / SHORT
+        return np.where(np.isfinite(slopes), slopes, 0.0)

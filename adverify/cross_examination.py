@@ -263,7 +263,8 @@ class View(Allowances):
             error += self.hidden(2.0**-coarsest) + self.roughness(coarsest) + self.backward_noise(coarsest)
             error += self.unfinished() + (self.kinks_that_cancel(finest) if where == "" and low == high else 0.0)
         if self.q.corner or where == "kink" or low != high:
-            for points, outputs in itertools.chain(self.q.surroundings(), self.climbed(low + high)):
+            sense = 1.0 if self.actual > high else -1.0
+            for points, outputs in itertools.chain(self.q.surroundings(), self.climbed(sense)):
                 if not self._outside(low, high, error):
                     break
                 low, high, error = self.nearby(low, high, error, points, outputs)

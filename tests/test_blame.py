@@ -361,7 +361,7 @@ def test_slopes_are_undecided_where_outputs_jump_and_cancel():
     assert judgement.blame is None
 
 
-@pytest.mark.parametrize("shape", [(2, 2), (2, 3), (3, 3), (4, 3)])
+@pytest.mark.parametrize("shape", [(2, 2), (2, 3), (3, 3), (4, 3), (2, 8), (3, 5)])
 @pytest.mark.parametrize("which", [-1, -2])
 def test_any_of_the_slopes_that_turn_with_the_point_is_right(shape, which):
     cotangent = np.zeros(min(shape))
