@@ -227,8 +227,13 @@ def _found(op: Any, arguments: dict[str, Any], shapes: tuple[Shape, ...] | None)
 def _looked_at(
     subject: Subject, arity: int, signature: Signature | None, domains: tuple[Domain, ...] | None, asked: Combinations
 ) -> Iterator[Fit]:
-    """Infer what an op takes, as for a check of it alone."""
-    for sampling in infer(subject, arity, signature, domains):
+    """Infer what an op takes, as for a check of it alone, unless only the shapes that are asked for suit it."""
+    try:
+        samplings = infer(subject, arity, signature, domains)
+    except NothingFits:
+        yield from _glanced_at(subject, arity, signature, domains, asked)
+        return
+    for sampling in samplings:
         rng = np.random.default_rng(0)
         prober = Prober(subject, arity, sampling.domains)
         starts = tuple(s for s in asked if prober.accepts(ordinary(s, sampling, rng)))

@@ -99,6 +99,22 @@ def test_an_op_that_takes_nothing_is_named():
         find(expressions([Refusing]), lambda e: True)
 
 
+class OfThirteen(Function):
+    """Doubles thirteen numbers, and does not say that it wants so many."""
+
+    def forward(self, x):
+        if x.data.shape != (13,):
+            raise ValueError("no")
+        return variable(2 * x.data)
+
+    def backward(self, x, grad):
+        x.grad = x.grad + 2 * grad
+
+
+def test_shapes_that_only_the_caller_knows_of_are_taken():
+    assert find(expressions([OfThirteen], shapes=[(13,)]), lambda e: True, settings=DRAWN).ops["OfThirteen"]
+
+
 @pytest.mark.parametrize(
     "trait",
     [
