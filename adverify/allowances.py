@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from adverify import oracle
-from adverify.excuses import Ray
+from adverify.excuses import Excuses
 from adverify.oracle import EPS
 
 ROUGHEST = 1e-3
@@ -37,7 +37,7 @@ ROUNDINGS = 64
 """Of an output, which are less than a kink that counts."""
 
 
-class Allowances(Ray):
+class Allowances(Excuses):
     """Along one direction: noise, roughness, what is left undone, and what other slopes are as right."""
 
     def roughness(self, coarsest: int) -> float:

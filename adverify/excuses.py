@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
 
 from adverify import oracle
-from adverify.oracle import EPS
-from adverify.question import Question
+from adverify.ray import UNEVEN, Ray
 from adverify.shapes import elements
 
 HALF_PRECISION = 2.0**-7
@@ -36,17 +34,11 @@ STEEP = 1e8
 TINY = 1e-3
 """Inputs below it are tiny to an op that works with an absolute tolerance."""
 
-UNEVEN = np.array([1.0, 0.7310585786300049, -0.4196104, 1e-6])
-"""Steps in no simple ratio, so that what is periodic shows."""
-
 STRUCTURE = 0.05
 """The length below which forward is taken to have no structure that a derivative at longer steps would miss."""
 
 WITHIN = 17
 """Points at which a change is looked at to tell a jump from a slope."""
-
-MOST_NUMBERS = 20_000_000
-"""That are looked at for one excuse."""
 
 OWN_RUNGS = 21
 """Steps in proportion to an element are looked at down to this rung, below which rounding decides."""
@@ -54,35 +46,12 @@ OWN_RUNGS = 21
 FITS = 1e-3
 """How well slopes fit a value, relative to it, and how small a change is that conditioning explains."""
 
-
 JUMP = 1e-3
 """Relative to outputs, a change that is as large over the shortest steps is a jump."""
 
 
-@dataclass(frozen=True)
-class Ray:
-    """One direction from the point of a question, with what forward gave along it.
-
-    Attributes
-    ----------
-    q : Question
-    direction : ndarray, shape (x.size,)
-    actual : float
-        The slope along it that backward claims.
-    phi : ndarray, shape (2, rungs)
-        What forward gave on the full ladder.
-    moves : ndarray of bool, shape (outputs,)
-        Which outputs move on it.
-    rounding : ndarray, shape (rungs,)
-        What rounding does to phi.
-    """
-
-    q: Question
-    direction: np.ndarray
-    actual: float
-    phi: np.ndarray
-    moves: np.ndarray
-    rounding: np.ndarray
+class Excuses(Ray):
+    """Reasons of which one is enough, in the order in which they are tried."""
 
     def excuse_for_no_number(self, low: float, high: float) -> str:
         """Say why a claim of NaN or infinity proves nothing, `low` and `high` being the slopes seen; or nothing."""
@@ -113,7 +82,7 @@ class Ray:
 
     def _spans_magnitudes(self, absorbed: float) -> str:
         """Say why a disagreement proves nothing: what floating point cannot show at these magnitudes."""
-        involved = self._involved(self.q.x) | self._involved(self._usual)  # what is rounded to 0 here may count there
+        involved = self.involved(self.q.x) | self.involved(self.usual)  # what is rounded to 0 here may count there
         size = np.abs(self.q.x[(self.q.x != 0) & involved])
         if size.size and size.max() > absorbed * size.min():
             return "the magnitudes are so far apart that forward loses the small ones"
@@ -121,7 +90,7 @@ class Ray:
 
     def _is_worlds_apart(self) -> str:
         """Say that powers of one input's elements, which backward may have to multiply, are no floats."""
-        involved = np.where((self.q.x != 0) & self._involved(self.q.x), np.abs(self.q.x), np.nan)
+        involved = np.where((self.q.x != 0) & self.involved(self.q.x), np.abs(self.q.x), np.nan)
         ends = np.cumsum([elements((s,)) for s in self.q.evaluate.shapes])[:-1]
         for sizes in np.split(involved, ends):
             known = sizes[~np.isnan(sizes)]
@@ -137,8 +106,8 @@ class Ray:
         if np.nan_to_num(self.phi).any():
             return ""
         signs = np.sign(self.q.around[[0, 1, 4, 5, 6, 7]])
-        points = [self._usual, *(x for x in signs * self._usual if np.isfinite(self.q.evaluate(x[None])).all())]
-        involved = np.any([self._involved(x) for x in points], axis=0)
+        points = [self.usual, *(x for x in signs * self.usual if np.isfinite(self.q.evaluate(x[None])).all())]
+        involved = np.any([self.involved(x) for x in points], axis=0)
         size = np.abs(self.q.x[(self.q.x != 0) & involved])
         if size.size and size.max() > np.sqrt(ABSORBED / self.q.resolution) * size.min():
             return "the magnitudes are so far apart that forward loses the small ones"
@@ -151,11 +120,6 @@ class Ray:
         if smallest**2 >= np.finfo(float).tiny or gap > FEW_DIGITS * max(abs(low), abs(high)):
             return ""
         return "squares of numbers so small have few digits"
-
-    @property
-    def _usual(self) -> np.ndarray:
-        """The point, with all elements of ordinary size."""
-        return np.copysign(np.clip(np.abs(self.q.x), 0.25, 4.0), self.q.x)
 
     def _is_on_small_stairs(self, low: float, high: float) -> str:
         """Say that forward is flat at the point, and on another stair so near that it may just round its input."""
@@ -256,25 +220,6 @@ class Ray:
         q = self.q
         return oracle.sample(q.evaluate, q.x, q.g, self._own_scale * self.direction[None], oracle.FULL_RUNGS)
 
-    def _involved(self, x: np.ndarray) -> np.ndarray:
-        """Which elements take part in what moves along the direction from x: the others' magnitudes do not matter."""
-        q, moved = self.q, self.direction != 0
-        with np.errstate(all="ignore"):
-            at_x = q.evaluate(x[None])[0]
-            along = q.evaluate(x + UNEVEN[:, None] * self.direction)
-            largest = np.where(moved, np.abs(x).max(), x)  # moves what a small step is too small to be seen in
-            usual = np.where(moved, UNEVEN[1] * x / np.abs(x).max(), x)  # floats are dense there
-            moves = (np.concatenate([along, q.evaluate(np.stack([largest, usual]))]) != at_x).any(axis=0)
-            others = _extremes(np.abs(x), ~moved)
-            changes = np.zeros(others.size, bool)
-            for size in np.abs(x[moved]).max() * UNEVEN[:2]:
-                points = np.tile(x, (others.size, 1))
-                points[np.arange(others.size), others] = size
-                changes |= (q.evaluate(points)[:, moves] != at_x[moves]).any(axis=1)
-        involved: np.ndarray = moved.copy()
-        involved[others] = changes
-        return involved
-
     def _unresolved(self, finest: int) -> str:
         """Say that structure of the usual size, such as a period or a step, is too small to be seen where x is huge.
 
@@ -284,7 +229,7 @@ class Ray:
         moved = self.direction != 0
         if reach <= STRUCTURE or self._is_scale_free(moved):
             return ""
-        others = np.abs(self.q.x[~moved & (self.q.x != 0) & self._involved(self.q.x)])
+        others = np.abs(self.q.x[~moved & (self.q.x != 0) & self.involved(self.q.x)])
         if reach <= STRUCTURE * others.min(initial=np.inf) and self._is_scale_free(np.ones_like(moved)):
             return ""
         return "at this magnitude floats are too coarse for what forward may do between them"
@@ -328,34 +273,6 @@ class Ray:
             stays = large & (changes[:, -1] >= 0.5 * changes[:, 0])
         return "the outputs jump, and only cancel for this cotangent" if stays.any() else ""
 
-    def hidden(self, step: float) -> float:
-        """What outputs may move that are so large that they do not show it.
-
-        Which outputs depend on the element is seen where all inputs are of ordinary size.
-        """
-        q, size = self.q, np.abs(self.q.x).max(initial=0.0)
-        with np.errstate(all="ignore"):
-            scaled = q.x / size
-            depends = self._depends(np.where(scaled == 0, q.x, scaled)) | self._depends(self._usual)
-            silent = np.where(depends & ~self.moves, np.abs(q.at_x * q.g), 0.0)
-        return 4 * EPS * float(np.nan_to_num(silent).sum()) / step
-
-    def _depends(self, usual: np.ndarray) -> np.ndarray:
-        """Which outputs move with the elements of the direction, seen from another point.
-
-        Each element moves by an amount of its own, for together they may cancel, as in a softmax.
-        """
-        own = self.q.around[[0, 1, 4, 5]] * np.where(self.direction != 0, np.abs(usual).max(initial=0.0), 0.0)
-        with np.errstate(all="ignore"):
-            moved: np.ndarray = (np.abs(self.q.evaluate(usual + own) - self.q.evaluate(usual[None])[0]) > 0).any(axis=0)
-        return moved
-
-    def values_along(self, t: np.ndarray) -> np.ndarray:
-        q = self.q
-        with np.errstate(all="ignore"):
-            phi: np.ndarray = (q.evaluate(q.x + t[:, None] * self.direction) - q.at_x) @ q.g
-        return phi
-
 
 def _rests(phi: np.ndarray, slope: float, telling: np.ndarray, finest: int) -> bool:
     """Whether phi, on a side, stays the same over rungs between which the slope would change it by a telling amount.
@@ -366,14 +283,3 @@ def _rests(phi: np.ndarray, slope: float, telling: np.ndarray, finest: int) -> b
     expected = slope * 2.0 ** -np.arange(1, phi.shape[1])
     rests = (np.diff(phi, axis=1) == 0) & (expected > telling[1:])
     return bool((rests[:, finest:].sum(axis=1) >= 4).any())
-
-
-def _extremes(size: np.ndarray, among: np.ndarray) -> np.ndarray:
-    """Give the places of all, or, if there are many, of the smallest and the largest that are not 0."""
-    places = np.flatnonzero(among)
-    most = max(8, min(512, MOST_NUMBERS // max(1, size.size)))
-    if places.size <= most:
-        return places
-    places = places[size[places] > 0]
-    order = places[np.argsort(size[places], kind="stable")]
-    return np.sort(np.concatenate([order[: most // 2], order[-most // 2 :]]))
