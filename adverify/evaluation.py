@@ -193,7 +193,7 @@ class Evaluator:
             few = [b[:CHECKED] for b in blocks]
             trial = self._along(few, axes)
             outputs = self._along(blocks, axes) if trial is not None and self._is_as_alone(trial, few) else None
-            if outputs is not None and self._is_as_alone(outputs, blocks):
+            if outputs is not None and self._is_as_alone(outputs, blocks) and self._is_as_alone_far_off(outputs, blocks):
                 self.memory.joints[key] = axes
                 return outputs
         self.memory.joints.setdefault(key, None)
@@ -211,7 +211,15 @@ class Evaluator:
         return _refused_as_nan(np.concatenate(found, axis=1, dtype=np.float64)) if len(found) == len(parts) else None
 
     def _is_as_alone(self, outputs: np.ndarray, blocks: list[np.ndarray], checked: int = CHECKED) -> bool:
-        rows = np.unique(np.linspace(0, len(outputs) - 1, checked).astype(int))
+        return self._are_as_alone(outputs, blocks, np.linspace(0, len(outputs) - 1, checked).astype(int))
+
+    def _is_as_alone_far_off(self, outputs: np.ndarray, blocks: list[np.ndarray]) -> bool:
+        """Check where each element is largest and smallest: one may matter to the others, as the last of all does."""
+        points = np.concatenate([b.reshape(len(b), -1) for b in blocks], axis=1)
+        return self._are_as_alone(outputs, blocks, np.concatenate([points.argmax(axis=0), points.argmin(axis=0)]))
+
+    def _are_as_alone(self, outputs: np.ndarray, blocks: list[np.ndarray], rows: np.ndarray) -> bool:
+        rows = np.unique(rows)
         alone = self._one_by_one([b[rows] for b in blocks])
         same = np.abs(outputs[rows] - alone) <= 4 * np.spacing(np.abs(alone))
         return bool((same | (np.isnan(outputs[rows]) & np.isnan(alone))).all())

@@ -7,7 +7,7 @@ import numpy as np
 from adverify.case import Case
 from adverify.engine import Function, Variable, variable
 from adverify.properties.base import Property, differing, grads
-from adverify.subject import Rejected
+from adverify.subject import BackwardRaised, Rejected
 from adverify.verdict import HOLDS, Verdict, violated
 
 
@@ -25,10 +25,10 @@ class _Scale(Function):
 
 
 class Composition(Property):
-    """The chain rule through the engine: shared inputs, an output used twice, one instance in two places.
+    """The chain rule through the engine: shared inputs, an output used twice, one instance in two places, constants.
 
     An op may be right when it is called by itself and wrong in a graph, because there its inputs are the outputs of
-    other ops and its cotangent comes from them.
+    other ops and its cotangent comes from them, or because some of its inputs are constants there.
 
     Examples
     --------
@@ -52,8 +52,10 @@ class Composition(Property):
     def check(self, case: Case) -> Verdict:
         if not all(np.isfinite(v).all() for v in case.vjp):
             return HOLDS
-        verdict = self._shared(case)
-        return verdict if verdict is not HOLDS else self._chained(case)
+        for verdict in (ask(case) for ask in (self._shared, self._beside_constants, self._chained)):
+            if verdict is not HOLDS:
+                return verdict
+        return HOLDS
 
     def _shared(self, case: Case) -> Verdict:
         op = case.subject.make()
@@ -61,12 +63,27 @@ class Composition(Property):
         inner = [_Scale(2.0)(leaf) for leaf in leaves]
         first, second = (_all_outputs(op(*inner)) for _ in range(2))
         for y, z, g in zip(first, second, case.cotangents, strict=True):
-            _Sum()(_Scale(4.0)(y), _Scale(-2.0)(y), z).backward(g)
+            _backward(_Sum()(_Scale(4.0)(y), _Scale(-2.0)(y), z), g)
         evidence = differing(
             grads(case), [6.0 * np.asarray(v) for v in case.vjp], [x.grad for x in leaves], case.sizes, slack=1e4
         )
         return violated("in a graph that uses its output twice and the op twice, the leaves' gradient is wrong",
                         *evidence) if evidence else HOLDS  # fmt: skip
+
+    def _beside_constants(self, case: Case) -> Verdict:
+        """Ask for the gradient of one input after the other, the rest of them constants of the graph."""
+        for i, name in enumerate(grads(case) if len(case.arrays) > 1 else ()):
+            inputs = [variable(np.array(a), requires_grad=i == j) for j, a in enumerate(case.arrays)]
+            only = f"where only {case.names[i]} requires a gradient, and the other inputs are constants,"
+            try:
+                for y, g in zip(_all_outputs(case.subject.make()(*inputs)), case.cotangents, strict=True):
+                    _backward(y, g)
+            except BackwardRaised as raised:
+                return violated(f"{only} {raised}", exception=raised.cause)
+            evidence = differing([name], [case.vjp[i]], [inputs[i].grad], [case.sizes[i]], slack=1e4)
+            if evidence:
+                return violated(f"{only} it is given another", *evidence)
+        return HOLDS
 
     def _chained(self, case: Case) -> Verdict:
         if len(case.arrays) != 1 or len(case.outputs) != 1 or case.outputs[0].shape != case.arrays[0].shape:
@@ -84,7 +101,7 @@ class Composition(Property):
         op, leaf = case.subject.make(), variable(np.array(case.arrays[0]), requires_grad=True)
         (middle_variable,) = _all_outputs(op(leaf))
         (outermost,) = _all_outputs(op(middle_variable))
-        outermost.backward(outer.cotangents[0])
+        _backward(outermost, outer.cotangents[0])
         evidence = differing(grads(case), expected, [leaf.grad], case.sizes, slack=1e4)
         return violated("applied to its own output, the op gives the leaf a wrong gradient", *evidence) \
             if evidence else HOLDS  # fmt: skip
@@ -98,6 +115,13 @@ class _Sum(Function):
         *terms, grad = terms_and_grad
         for t in terms:
             t.grad += grad
+
+
+def _backward(y: Variable, cotangent: np.ndarray) -> None:
+    try:
+        y.backward(cotangent)
+    except Exception as error:  # only the op's own backward can raise here
+        raise BackwardRaised(error) from error
 
 
 def _all_outputs(result: Any) -> tuple[Variable, ...]:

@@ -215,6 +215,30 @@ class OnlyIntoLeaves(Cubed):
         x.grad += (3 if getattr(x, "back", None) is None else 2) * grad * x.data**2
 
 
+class LeavesEarly(Product):
+    """Right where the gradient of x is asked for, too."""
+
+    breaks = "composition"
+
+    def backward(self, x, y, grad):
+        if not x.needs_grad:
+            return
+        super().backward(x, y, grad)
+
+
+class ReusesWhatItMadeForX(Product):
+    """Raises where x is a constant."""
+
+    breaks = "composition"
+
+    def backward(self, x, y, grad):
+        if x.needs_grad:
+            share = 1.0 * grad
+            x.grad += share * y.data
+        if y.needs_grad:
+            y.grad += share * x.data
+
+
 FAULTY = [op for op in list(vars().values()) if isinstance(op, type) and hasattr(op, "breaks")]
 
 
