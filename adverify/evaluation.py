@@ -193,7 +193,7 @@ class Evaluator:
             few = [b[:CHECKED] for b in blocks]
             trial = self._along(few, axes)
             outputs = self._along(blocks, axes) if trial is not None and self._is_as_alone(trial, few) else None
-            if outputs is not None and self._is_as_alone(outputs, blocks) and self._is_as_alone_far_off(outputs, blocks):
+            if outputs is not None and self._is_as_alone(outputs, blocks) and self._is_as_alone_afar(outputs, blocks):
                 self.memory.joints[key] = axes
                 return outputs
         self.memory.joints.setdefault(key, None)
@@ -213,8 +213,8 @@ class Evaluator:
     def _is_as_alone(self, outputs: np.ndarray, blocks: list[np.ndarray], checked: int = CHECKED) -> bool:
         return self._are_as_alone(outputs, blocks, np.linspace(0, len(outputs) - 1, checked).astype(int))
 
-    def _is_as_alone_far_off(self, outputs: np.ndarray, blocks: list[np.ndarray]) -> bool:
-        """Check where each element is largest and smallest: one may matter to the others, as the last of all does."""
+    def _is_as_alone_afar(self, outputs: np.ndarray, blocks: list[np.ndarray]) -> bool:
+        """The same where each element is largest and smallest: the last of all, say, may matter to the others."""
         points = np.concatenate([b.reshape(len(b), -1) for b in blocks], axis=1)
         return self._are_as_alone(outputs, blocks, np.concatenate([points.argmax(axis=0), points.argmin(axis=0)]))
 
