@@ -7,7 +7,7 @@ from typing import Literal
 
 import numpy as np
 
-Structure = Literal["", "distinct", "symmetric", "positive definite"]
+Structure = Literal["", "distinct", "symmetric", "positive definite", "diagonally dominant"]
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,8 @@ class Domain:
         Points inside at which a slope may jump: drawn on purpose.
     structure : str
         ``"distinct"``: no two elements are alike. ``"symmetric"`` and ``"positive definite"``: the last two axes make
-        such matrices, and the derivative is along symmetric matrices only.
+        such matrices, and the derivative is along symmetric matrices only. ``"diagonally dominant"``: each element of
+        their diagonal is positive, and larger than the others of its row and its column together.
 
     Examples
     --------
@@ -87,6 +88,7 @@ unit_interval = Domain(0.0, 1.0)
 distinct = Domain(structure="distinct")
 symmetric = Domain(structure="symmetric")
 positive_definite = Domain(structure="positive definite")
+diagonally_dominant = Domain(structure="diagonally dominant")
 
 NAMES = {
     real: "real",
@@ -97,4 +99,18 @@ NAMES = {
     distinct: "distinct",
     symmetric: "symmetric",
     positive_definite: "positive definite",
+    diagonally_dominant: "diagonally dominant",
 }
+
+
+def dominant(matrices: np.ndarray) -> np.ndarray:
+    """Make each element of the diagonal larger than what else is in its row and its column together.
+
+    Parameters
+    ----------
+    matrices : ndarray, shape (..., n, n)
+    """
+    diagonal = np.eye(matrices.shape[-1])
+    others = np.abs(matrices * (1 - diagonal))
+    least = others.sum(axis=-1) + others.sum(axis=-2) + 0.5
+    return matrices * (1 - diagonal) + (least + np.abs(matrices.diagonal(axis1=-2, axis2=-1)))[..., None] * diagonal

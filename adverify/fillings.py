@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from adverify.domains import Domain
+from adverify.domains import Domain, dominant
 from adverify.shapes import Shape, is_square
 
 
@@ -46,6 +46,10 @@ def _positive_definite(rng: Noise, shape: Shape) -> np.ndarray:
         return rng.uniform(0.1, 0.9, shape)
     a = rng.normal(size=shape)
     return a @ np.swapaxes(a, -1, -2) + shape[-1] * np.eye(shape[-1])
+
+
+def _diagonally_dominant(rng: Noise, shape: Shape) -> np.ndarray:
+    return dominant(rng.normal(size=shape)) if is_square(shape) else rng.uniform(0.1, 0.9, shape)
 
 
 PLAIN = "unit"
@@ -87,6 +91,8 @@ def inside(domain: Domain, rng: Noise, shape: Shape) -> np.ndarray:
         return _positive_definite(rng, shape)
     if domain.structure == "symmetric":
         return _symmetrised(rng, shape)
+    if domain.structure == "diagonally dominant":
+        return _diagonally_dominant(rng, shape)
     if np.isfinite(domain.low) and np.isfinite(domain.high):
         return rng.uniform(0.9 * domain.low + 0.1 * domain.high, 0.1 * domain.low + 0.9 * domain.high, shape)
     if np.isfinite(domain.low):

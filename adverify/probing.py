@@ -13,7 +13,7 @@ import numpy as np
 
 from adverify.axes import MANY, alike_shapes, grown, in_ratio_shapes, single_shapes
 from adverify.corners import corners_of
-from adverify.domains import Domain, nonzero, positive_definite, real, symmetric
+from adverify.domains import Domain, diagonally_dominant, nonzero, positive_definite, real, symmetric
 from adverify.fillings import FILLINGS, NEARBY, PLAIN, Noise, filled, inside
 from adverify.shapes import (
     LONG,
@@ -248,7 +248,8 @@ class Prober:
         if all(is_square(s[i]) for s in accepted):
             structure = {"positive definite": positive_definite, "symmetric": symmetric}.get(fillings[i])
             if structure:
-                return [structure]
+                return [structure] if lopsided or not self.takes_dominant(i, accepted, fillings) else [
+                    structure, diagonally_dominant]  # fmt: skip
             if lopsided:  # what the other triangle holds does not matter, so that it need not mirror the first
                 return [self.matrices(i, accepted, fillings), self.domain(i, base, fillings)]
         found = [self.domain(i, base, fillings)]
@@ -339,6 +340,16 @@ class Prober:
         any_sign = [*fillings[:i], "symmetric", *fillings[i + 1 :]]
         takes = [self.accepts(self.filled(s, any_sign, seed)) for s in square for seed in range(4)]
         return symmetric if all(takes) else positive_definite
+
+    def takes_dominant(self, i: int, accepted: Sequence[Shapes], fillings: Sequence[str]) -> bool:
+        """Whether input `i` need not be symmetric: of those that are not, it takes the ones whose diagonal dominates."""
+        square = [s for s in accepted if s[i][-1] >= 2][:8]
+        rng = Noise(1)
+        return bool(square) and all(
+            self.accepts([*arrays[:i], inside(diagonally_dominant, rng, s[i]), *arrays[i + 1 :]])
+            for s in square
+            for arrays in (self.filled(s, fillings, seed) for seed in range(2))
+        )
 
     def _ignores(self, i: int, kept: Callable[[np.ndarray], np.ndarray], arrays: Arrays) -> bool:
         """Whether forward gives the same when all of input `i` but `kept` is replaced."""

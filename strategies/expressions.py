@@ -409,10 +409,10 @@ class _Growth:
     def _into(self, u: Use, domain: Domain, squash: bool) -> Use:
         """The output itself if it is in the domain, or what an adapter makes of it."""
         array = self.values[u.node][u.output]
-        if domain.structure in MATRICES:
+        if domain.structure in (*MATRICES, "diagonally dominant"):
             if isinstance(self.nodes[u.node], Leaf) and u.node not in self.used and not squash:
                 return u
-            if array.ndim < 2 or array.shape[-1] != array.shape[-2]:
+            if domain.structure not in MATRICES or array.ndim < 2 or array.shape[-1] != array.shape[-2]:
                 raise _Unfit
             u = self._adapted(self._tame(u), Squash()) if squash else self._tame(u)
             return self._adapted(u, Symmetrise() if domain.structure == "symmetric" else Gram())

@@ -11,7 +11,7 @@ from functools import cache
 
 import numpy as np
 
-from adverify.domains import Domain
+from adverify.domains import Domain, dominant
 
 ORDINARY_ENTRIES = 1 << 16
 BYTE_ENTRIES = 1 << 8
@@ -28,7 +28,7 @@ class Regime(Enum):
 
 
 MATRICES = ("symmetric", "positive definite")
-"""Structures of the last two axes."""
+"""Structures of the last two axes that only symmetric changes keep."""
 
 _SIMPLE = (1, 2, -1, 3, 0.5, -2, 1.5, -0.5, 4, -3, 2.5, -1.5, 5, 0.25, -4, 6, 0.75, -6, 8, -5, 10, 7, -8, -10)
 _SPECIAL = (0, 1, -1, 2, -0.0, 3, 0.5, -2, -0.5, 4, -3, 6, 1.5, -4, -6, 5)
@@ -85,8 +85,10 @@ def width(regime: Regime) -> int:
 
 def structured(values: np.ndarray, domain: Domain, regime: Regime) -> np.ndarray:
     """Give an array the structure that its domain asks for; it keeps its shape."""
-    if values.ndim < 2 or values.shape[-1] != values.shape[-2] or domain.structure not in MATRICES:
+    if values.ndim < 2 or values.shape[-1] != values.shape[-2] or domain.structure in ("", "distinct"):
         return _apart(values) if domain.structure == "distinct" else values
+    if domain.structure == "diagonally dominant":
+        return dominant(values)
     transposed = np.swapaxes(values, -1, -2)
     if domain.structure == "symmetric":
         return 0.5 * (values + transposed) if regime is Regime.ORDINARY else np.tril(values) + np.swapaxes(

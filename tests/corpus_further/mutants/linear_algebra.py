@@ -387,3 +387,17 @@ class UpperSquareOtherTriangle(_OfMatrices):
     def backward(self, a, grad):
         t = np.tril(a.data)
         a.grad += np.triu(grad @ t + t @ grad)
+
+
+class LogDeterminantOfSymmetric(_OfMatrices):
+    """The inverse is not transposed, which only matters to matrices that are not symmetric."""
+
+    def forward(self, a):
+        self._check_square(a.data)
+        sign, logarithm = np.linalg.slogdet(a.data)
+        if sign <= 0:
+            raise ValueError("expected a positive determinant")
+        return variable(np.asarray(logarithm))
+
+    def backward(self, a, grad):
+        a.grad += grad * np.linalg.inv(a.data)
