@@ -342,7 +342,7 @@ class Prober:
         return symmetric if all(takes) else positive_definite
 
     def takes_dominant(self, i: int, accepted: Sequence[Shapes], fillings: Sequence[str]) -> bool:
-        """Whether input `i` need not be symmetric: of those that are not, it takes the ones whose diagonal dominates."""
+        """Whether input `i` need not be symmetric: others are taken, those whose diagonal dominates."""
         square = [s for s in accepted if s[i][-1] >= 2][:8]
         rng = Noise(1)
         return bool(square) and all(
