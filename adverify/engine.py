@@ -117,7 +117,8 @@ class Variable:
     def accumulate(self, share: Any) -> None:
         """Add `share` to `grad`, as ``self.grad += share`` does, but without a copy where it is the first.
 
-        For an array that the caller has just made and will not use again: it may be kept, and added to.
+        For an array that the caller has just made and will not use again: it may be kept, and added to. One that is
+        not laid out in C order is copied: a backward may write on ``grad.reshape(-1)``, and is to reach `grad`.
 
         Examples
         --------
@@ -129,7 +130,7 @@ class Variable:
         """
         if self._grad is not None:
             self._grad += share
-        elif getattr(share, "dtype", None) is self.data.dtype and share.shape == self.data.shape:
+        elif getattr(share, "dtype", None) is self.data.dtype and share.shape == self.data.shape and share.flags.carray:
             self._grad = share
         else:
             self.grad += share

@@ -333,6 +333,26 @@ def test_accumulate_keeps_what_it_is_given_first_and_adds_to_it():
     assert x.grad.tolist() == [4, 5]
 
 
+def test_a_gradient_can_be_written_on_flattened_whatever_was_given_first():
+    class AddsFlat(Function):
+        def forward(self, x):
+            return variable(x.data.copy())
+
+        def backward(self, x, grad):
+            x.grad.reshape(-1)[:] += grad.ravel()
+
+    class AccumulatesTransposed(AddsFlat):
+        def backward(self, x, grad):
+            x.accumulate(np.array(grad, order="F"))
+
+    x = tensor([[1.0, 2.0], [3.0, 4.0]])
+    (AddsFlat()(x) + AccumulatesTransposed()(x)).backward([[1.0, 10.0], [100.0, 1000.0]])
+    assert x.grad.tolist() == [[2, 20], [200, 2000]]
+    y = tensor([[1.0, 2.0], [3.0, 4.0]])
+    (AccumulatesTransposed()(y) + AddsFlat()(y)).backward([[1.0, 10.0], [100.0, 1000.0]])
+    assert y.grad.tolist() == [[2, 20], [200, 2000]]
+
+
 @pytest.mark.parametrize("share", [2.0, np.float64(2), np.array(2.0), np.array([2.0, 2.0])])
 def test_accumulate_leaves_shape_and_dtype_to_the_data(share):
     x = variable(np.float32([1, 2]))
