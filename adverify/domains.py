@@ -101,16 +101,3 @@ NAMES = {
     positive_definite: "positive definite",
     diagonally_dominant: "diagonally dominant",
 }
-
-
-def dominant(matrices: np.ndarray) -> np.ndarray:
-    """Make each element of the diagonal larger than what else is in its row and its column together.
-
-    Parameters
-    ----------
-    matrices : ndarray, shape (..., n, n)
-    """
-    diagonal = np.eye(matrices.shape[-1])
-    others = np.abs(matrices * (1 - diagonal))
-    least = others.sum(axis=-1) + others.sum(axis=-2) + 0.5
-    return matrices * (1 - diagonal) + (least + np.abs(matrices.diagonal(axis1=-2, axis2=-1)))[..., None] * diagonal

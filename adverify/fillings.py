@@ -7,8 +7,9 @@ from collections.abc import Callable
 
 import numpy as np
 
-from adverify.domains import Domain, dominant
+from adverify.domains import Domain
 from adverify.shapes import Shape, is_square
+from adverify.strategies.values import dominant
 
 
 class Noise:
