@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Collection
 from dataclasses import dataclass, field
+from typing import Self
 
 from adverify.expression import Apply, Expression, Leaf
 
@@ -57,6 +58,11 @@ class GraphCoverage:
         self.depths[e.depth] += 1
         self.sizes[applied] += 1
         self.traits.update(_traits(e))
+
+    def __iadd__(self, other: Self) -> Self:
+        for name, value in vars(other).items():
+            setattr(self, name, getattr(self, name) + value)
+        return self
 
     def __str__(self) -> str:
         return "\n".join(self.lines())

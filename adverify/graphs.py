@@ -13,6 +13,7 @@ from adverify.callables import judged
 from adverify.check import report_on
 from adverify.discovery import functions_in
 from adverify.expression import Expression
+from adverify.graph_coverage import GraphCoverage
 from adverify.isolation import isolated
 from adverify.report import Report
 from adverify.strategies import expressions
@@ -21,7 +22,7 @@ COMPANY = 8
 """Built-in ops that an op is put among: other ones for each seed."""
 
 
-def in_graphs(op: Any, graphs: int, max_nodes: int, seed: int) -> Report:
+def in_graphs(op: Any, graphs: int, max_nodes: int, seed: int) -> tuple[Report, GraphCoverage]:
     """Judge random graphs of an op and some built-in ones, until one is wrong.
 
     Parameters
@@ -39,14 +40,17 @@ def in_graphs(op: Any, graphs: int, max_nodes: int, seed: int) -> Report:
     Report
         On the op. Its cases are nodes whose own gradient was decided; a failure names who is to blame. It is not ok if
         no graph holds the op, or if nothing was decided.
+    GraphCoverage
+        What is in the graphs.
 
     Examples
     --------
     >>> from adverify.ops import Exp
-    >>> in_graphs(Exp, graphs=5, max_nodes=4, seed=0).ok
-    True
+    >>> report, reached = in_graphs(Exp, graphs=5, max_nodes=4, seed=0)
+    >>> report.ok, reached.graphs
+    (True, 5)
     """
-    report, applied = report_on(op), 0
+    report, reached, applied = report_on(op), GraphCoverage(), 0
     company = random.Random(seed).sample(list(functions_in(adverify.ops)), COMPANY)
 
     @hypothesis.seed(seed)
@@ -59,6 +63,7 @@ def in_graphs(op: Any, graphs: int, max_nodes: int, seed: int) -> Report:
         nonlocal applied
         if report.failures:
             return
+        reached.add(e)
         applied += report.name in e.ops
         found = judged(e)
         report.cases += found.cases
@@ -70,4 +75,4 @@ def in_graphs(op: Any, graphs: int, max_nodes: int, seed: int) -> Report:
         judge()
     if not report.failures and not (applied and report.cases):
         report.obstacle = f"of {graphs} random graphs {applied} hold it, and {report.cases} nodes could be decided"
-    return report
+    return report, reached

@@ -20,6 +20,7 @@ from adverify import regression, schema, terminal
 from adverify.check import check_case, check_function, survey
 from adverify.config import Config
 from adverify.exemptions import exemption
+from adverify.graph_coverage import GraphCoverage
 from adverify.graphs import in_graphs
 from adverify.properties import all_properties
 from adverify.record import record_of
@@ -98,6 +99,8 @@ class Answer:
         A test file that fails as long as the op is wrong; empty if it is not.
     exempt : Outcome, optional
         SKIPPED or EXPECTED, whatever the report says.
+    reached : GraphCoverage, optional
+        What is in the random graphs that the op was put in.
     """
 
     op: Target
@@ -105,6 +108,7 @@ class Answer:
     text: str
     test: str = ""
     exempt: Outcome | None = None
+    reached: GraphCoverage | None = None
 
     @property
     def outcome(self) -> Outcome:
@@ -142,8 +146,8 @@ def put_in_graphs(op: Target, plan: Plan, graphs: int, max_nodes: int) -> Answer
         for name in (p.name for p in all_properties() if p.name not in plan.exclude):
             if why := exemption(kind, loaded, name, plan.config):
                 return _exempt(op, outcome, why)
-    report = in_graphs(loaded, graphs, max_nodes, plan.seed)
-    return Answer(op, record_of(report), _text(report, plan.look, ""))
+    report, reached = in_graphs(loaded, graphs, max_nodes, plan.seed)
+    return Answer(op, record_of(report), _text(report, plan.look, ""), reached=reached)
 
 
 def surveyed(op: Target, plan: Plan) -> Answer:

@@ -51,11 +51,6 @@ class Coverage(GraphCoverage):
     undecided: Counter[str] = field(default_factory=Counter)
     accused: list[str] = field(default_factory=list)
 
-    def __iadd__(self, other: Coverage) -> Coverage:
-        for name, value in vars(other).items():
-            setattr(self, name, getattr(self, name) + value)
-        return self
-
     def __str__(self) -> str:
         first, *others = self.lines(OPS)
         lines = [

@@ -19,15 +19,17 @@ class NegatedCube(Function):
 
 
 def test_a_wrong_op_is_named():
-    report = in_graphs(NegatedCube, graphs=60, max_nodes=6, seed=0)
+    report, _ = in_graphs(NegatedCube, graphs=60, max_nodes=6, seed=0)
     assert not report.ok
     assert "NegatedCube" in report.failures[0].verdict.reason
 
 
 def test_a_right_op_among_others_is_not():
-    report = in_graphs(ops.Tanh, graphs=30, max_nodes=8, seed=1)
+    report, reached = in_graphs(ops.Tanh, graphs=30, max_nodes=8, seed=1)
     assert report.ok, str(report)
     assert report.cases > 30
+    assert reached.graphs == 30
+    assert reached.ops["Tanh"] > 0
 
 
 class Nothing(Function):
@@ -41,7 +43,7 @@ class Nothing(Function):
 
 
 def test_an_op_that_no_graph_holds_is_not_verified():
-    report = in_graphs(Nothing, graphs=5, max_nodes=3, seed=0)
+    report, _ = in_graphs(Nothing, graphs=5, max_nodes=3, seed=0)
     assert not report.ok
     assert "of 5 random graphs 0 hold it" in str(report)
 
@@ -62,7 +64,8 @@ def test_rounds_in_graphs_accuse_and_verify_nothing():
     assert found.record["cases"] == 5
     tally.add(answer(cases=7))
     assert next(iter(tally.answers.values())).outcome is Outcome.VERIFIED
-    wrong = in_graphs(NegatedCube, graphs=60, max_nodes=6, seed=0)
-    tally.add(Answer(found.op, record_of(wrong), str(wrong)), in_graphs=True)
+    wrong, reached = in_graphs(NegatedCube, graphs=60, max_nodes=6, seed=0)
+    tally.add(Answer(found.op, record_of(wrong), str(wrong), reached=reached), in_graphs=True)
+    assert tally.reached == reached
     assert next(iter(tally.answers.values())).outcome is Outcome.VIOLATED
     assert tally.failed

@@ -25,6 +25,7 @@ from adverify.cli.options import (
     number_of,
 )  # fmt: skip
 from adverify.cli.project import Project, ops_meant
+from adverify.graph_coverage import GraphCoverage
 from adverify.runner import Lost, Processes
 from adverify.targets import Target, listed
 from adverify.verification import Answer, Outcome, Plan, lost, put_in_graphs, verified
@@ -56,6 +57,7 @@ class Tally:
     """What the rounds have come to, for each op."""
 
     answers: dict[Target, Answer] = field(default_factory=dict)
+    reached: GraphCoverage = field(default_factory=GraphCoverage)
     rounds: int = 0
     started: float = field(default_factory=time.monotonic)
 
@@ -65,6 +67,7 @@ class Tally:
         A round in graphs accuses, but verifies no op: that is for a round of the op by itself.
         """
         self.rounds += 1
+        self.reached += answer.reached or GraphCoverage()
         before = self.answers.get(answer.op)
         accused = exit_code([answer.outcome]) is ExitCode.WRONG
         if before is None:
@@ -178,5 +181,8 @@ def _say_how_it_ended(ops: Sequence[Target], tally: Tally, plan: Plan, where: Co
             where.print(Text.from_ansi(answer.text))
     if untried := [op.name for op in ops if op not in tally.answers]:
         where.print(f"not tried: {listed(untried)}", style="yellow")
+    if tally.reached.graphs:
+        separate(where)
+        where.print(f"Random graphs: {tally.reached}")
     separate(where)
     where.print(f"{counted(len(ops), 'op')}, {counted(tally.rounds, 'round')}: {tally} (seed {plan.seed})")
