@@ -23,6 +23,9 @@ from adverify.verdict import Status
 RESOLUTION = 1e-6
 """The screen's error bar, relative to the derivative, above which the full ladder is asked for a better one."""
 
+CONSTANT = 1e-12
+"""The slope, in units of the output, below which one that is lost in rounding is none: forward is constant."""
+
 FIRST = 4
 """Directions that are looked at closely before the others: one that is wrong settles the question."""
 
@@ -106,7 +109,9 @@ def _screened(questions: Sequence[Question], estimate: Estimate) -> list[Finding
         agrees = np.isfinite(actual) & (np.abs(actual - value) <= error + floor)
         relative = np.where(error == 0, 0.0, error / np.maximum(magnitude, 1e-300))
         sharp = (relative <= RESOLUTION) | (error <= EPS * 100 * size) & (magnitude <= 1e-9 * size)
-        settled = agrees & sharp
+        constant = (np.abs(value) <= error) & (np.maximum(error, magnitude) <= CONSTANT * size)
+        settled = agrees & (sharp | constant)
+        relative = np.where(constant & (size > 0), error / size, relative)
     bounds = np.cumsum([0] + [q.along.size for q in questions])
     parts = [slice(a, b) for a, b in itertools.pairwise(bounds)]
     return [Findings(Estimate(value[p], error[p], size[p]), settled[p], relative[p]) for p in parts]

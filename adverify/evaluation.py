@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterator, Sequence
+import time
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
 import numpy as np
 
@@ -11,6 +13,9 @@ from adverify.subject import Arrays, Rejected, Subject
 
 CHECKED = 4
 """Points of every common call that are also evaluated alone."""
+
+MOST_SECONDS = 0.5
+"""That a common call may take: it is one call to the time limit, however many points it is of."""
 
 MOST_TOGETHER = 200_000
 """Numbers in one call: more take longer than they save, and an op has only so much time."""
@@ -31,6 +36,8 @@ class Memory:
         Those for which a leading axis gave the same, and those for which it does not.
     joints : dict
         For shapes and the inputs that move, the axes along which points may be joined; None if there are none.
+    pace : dict
+        Seconds that a point of such shapes took, of the last that were evaluated in one call.
     mixes : bool
         Of an op whose outputs seemed to depend on one element of each input: one was seen to depend on others.
     """
@@ -38,6 +45,7 @@ class Memory:
     stackable: set[Shapes] = field(default_factory=set)
     unstackable: set[Shapes] = field(default_factory=set)
     joints: dict[tuple[Shapes, tuple[bool, ...]], Axes | None] = field(default_factory=dict)
+    pace: dict[Shapes, float] = field(default_factory=dict)
     mixes: bool = False
 
     def is_slow(self, shapes: Shapes) -> bool:
@@ -150,13 +158,23 @@ class Evaluator:
         return outputs
 
     def _stacked(self, blocks: list[np.ndarray]) -> np.ndarray | None:
-        rows = max(1, MOST_TOGETHER // max(1, sum(a.size for a in self.like)))
-        parts = []
-        for start in range(0, len(blocks[0]), rows):
-            part = self._in_one_call([b[start : start + rows] for b in blocks])
+        return self._in_calls(self._in_one_call, blocks)
+
+    def _in_calls(
+        self, call: Callable[[list[np.ndarray]], np.ndarray | None], blocks: list[np.ndarray]
+    ) -> np.ndarray | None:
+        """Evaluate in calls that are not too large, nor, at the pace of the one before, too long."""
+        parts: list[np.ndarray] = []
+        done, most = 0, max(1, MOST_TOGETHER // max(1, sum(a.size for a in self.like)))
+        while done < len(blocks[0]):
+            rows = max(1, min(most, int(MOST_SECONDS / self.memory.pace.get(self.shapes, 1e-9))))
+            started = time.perf_counter()
+            part = call([b[done : done + rows] for b in blocks])
             if part is None:
                 return None
+            self.memory.pace[self.shapes] = (time.perf_counter() - started) / len(part)
             parts.append(part)
+            done += len(part)
         return parts[0] if len(parts) == 1 else np.concatenate(parts)
 
     def _in_one_call(self, blocks: list[np.ndarray]) -> np.ndarray | None:
@@ -191,8 +209,9 @@ class Evaluator:
         for axes in _ways_to_join(self.shapes, moved) if key not in self.memory.joints else [known] if known else []:
             # A few first: an op that mixes along that axis may take very long over a long one.
             few = [b[:CHECKED] for b in blocks]
-            trial = self._along(few, axes)
-            outputs = self._along(blocks, axes) if trial is not None and self._is_as_alone(trial, few) else None
+            join = partial(self._along, axes=axes)
+            trial = self._in_calls(join, few)
+            outputs = self._in_calls(join, blocks) if trial is not None and self._is_as_alone(trial, few) else None
             if outputs is not None and self._is_as_alone(outputs, blocks) and self._is_as_alone_afar(outputs, blocks):
                 self.memory.joints[key] = axes
                 return outputs

@@ -9,7 +9,6 @@ import numpy as np
 
 from adverify.domains import Domain
 from adverify.shapes import Shape, is_square
-from adverify.strategies.values import dominant
 
 
 class Noise:
@@ -47,6 +46,19 @@ def _positive_definite(rng: Noise, shape: Shape) -> np.ndarray:
         return rng.uniform(0.1, 0.9, shape)
     a = rng.normal(size=shape)
     return a @ np.swapaxes(a, -1, -2) + shape[-1] * np.eye(shape[-1])
+
+
+def dominant(matrices: np.ndarray) -> np.ndarray:
+    """Make each element of the diagonal larger than what else is in its row and its column together.
+
+    Parameters
+    ----------
+    matrices : ndarray, shape (..., n, n)
+    """
+    diagonal = np.eye(matrices.shape[-1])
+    others = np.abs(matrices * (1 - diagonal))
+    least = others.sum(axis=-1) + others.sum(axis=-2) + 0.5
+    return matrices * (1 - diagonal) + (least + np.abs(matrices.diagonal(axis1=-2, axis2=-1)))[..., None] * diagonal
 
 
 def _diagonally_dominant(rng: Noise, shape: Shape) -> np.ndarray:

@@ -74,7 +74,7 @@ class Sampling:
         shown = "; ".join(", ".join(f"{n}-d" for n in kind) for kind in kinds)
         most = max(map(max, kinds), default=0)
         axes = shown if len(kinds) <= MOST_SHOWN else f"up to {most}-d, in {len(kinds)} combinations"
-        sample = " x ".join(str(s) for s in min(self.telling, key=_unlikeness))
+        sample = " x ".join(str(s) for s in min(self.telling, key=unlikeness))
         domains = ", ".join(str(d) for d in self.domains)
         return f"{self.arity} input{'s' * (self.arity > 1)} of {axes}, such as {sample}; values: {domains}"
 
@@ -82,6 +82,6 @@ class Sampling:
         return f"<Sampling: {self}>"
 
 
-def _unlikeness(shapes: Shapes) -> tuple[int, int, int]:
+def unlikeness(shapes: Shapes) -> tuple[int, int, int]:
     """Order shapes by how little they tell a person: matrices of unlike axes and few elements tell most."""
     return max(2, *map(len, shapes)), -len({n for s in shapes for n in s if n > 1}), elements(shapes)

@@ -21,8 +21,8 @@ from adverify.diagnosis import diagnose
 from adverify.isolation import OutOfTime, Watch
 from adverify.properties import Property, dependents
 from adverify.report import Failure, Report
-from adverify.sampling import Sampling
-from adverify.shapes import is_degenerate, kind_of, varied
+from adverify.sampling import Sampling, unlikeness
+from adverify.shapes import Shapes, is_degenerate, kind_of, varied
 from adverify.strategies.cases import cases, simpler_cases, sweeps
 from adverify.strategies.values import Regime
 from adverify.subject import Subject
@@ -84,6 +84,7 @@ class Search:
         self.started = time.thread_time()
         self.found_at = 0.0
         self.pace = 0.0
+        self.met: Counter[Shapes] = Counter()
         self.values_only = False
 
     def run(self, properties: Sequence[Property]) -> None:
@@ -186,7 +187,8 @@ class Search:
             if self.found is None:
                 if used > where.seconds:
                     return
-                drawn = drawn[:: self._stride(len(drawn), where.seconds - used)]
+                drawn = self._affordable(drawn, where.sweep, where.seconds - used)
+                self.met.update(_shapes_of(c) for c in drawn)
             before = time.thread_time()
             for p in [self.found[0]] if self.found is not None else list(asked):
                 try:
@@ -217,9 +219,21 @@ class Search:
         finally:
             self.watch.pause()
 
-    def _stride(self, count: int, seconds: float) -> int:
-        """Give which part of some cases is affordable, at the pace of the last ones: every one, every second, ..."""
-        return max(1, min(count, math.ceil(count * self.pace / seconds)))
+    def _affordable(self, drawn: list[Case], sweep: bool, seconds: float) -> list[Case]:
+        """Keep as many as there is time for at the pace of the last ones: of shapes met least, those that tell most.
+
+        Of a sweep a part of all kinds of shapes is kept, for some properties are asked about bare ones only.
+        """
+        count = math.floor(seconds / self.pace) if self.pace else len(drawn)
+        if count >= len(drawn):
+            return drawn
+        if sweep:
+            return drawn[:: math.ceil(len(drawn) / max(1, count))]
+        met, order = self.met.copy(), []
+        for i, shapes in enumerate(map(_shapes_of, drawn)):
+            order.append((met[shapes], unlikeness(shapes), i))
+            met[shapes] += 1
+        return [drawn[i] for *_, i in sorted(order)[: max(1, count)]]
 
     def _ask(self, p: Property, drawn: Sequence[Case]) -> None:
         for case, verdict in p.judge(drawn):
@@ -275,6 +289,10 @@ def _first_wrong(verdict: Verdict) -> int:
     return next((int(w[0]) for w in wrong if w.size), 0)
 
 
+def _shapes_of(case: Case) -> Shapes:
+    return tuple(a.shape for a in case.arrays)
+
+
 def _is_asked(p: Property, regime: Regime, sweep: bool) -> bool:
     """Whether a property has anything to say of a round."""
     return p.everywhere or (p.regime is regime and (p.judges_gradients if sweep else not p.degenerate))
@@ -283,6 +301,6 @@ def _is_asked(p: Property, regime: Regime, sweep: bool) -> bool:
 def _share_of(p: Property, drawn: Sequence[Case]) -> Sequence[Case]:
     """Give the part of a sweep that a property is asked about."""
     if p.judges_gradients:
-        return [c for c in drawn if is_degenerate(tuple(a.shape for a in c.arrays)) == p.degenerate]
-    kinds = [kind_of(tuple(a.shape for a in c.arrays)) for c in drawn]
+        return [c for c in drawn if is_degenerate(_shapes_of(c)) == p.degenerate]
+    kinds = [kind_of(_shapes_of(c)) for c in drawn]
     return varied(drawn, kinds, SPARSE, drawn[0].seed % len(drawn)) if drawn else []

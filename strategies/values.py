@@ -12,6 +12,7 @@ from functools import cache
 import numpy as np
 
 from adverify.domains import Domain
+from adverify.fillings import dominant
 
 ORDINARY_ENTRIES = 1 << 16
 BYTE_ENTRIES = 1 << 8
@@ -96,19 +97,6 @@ def structured(values: np.ndarray, domain: Domain, regime: Regime) -> np.ndarray
     small = values / max(1.0, float(np.abs(values).max(initial=0.0)))
     definite = small @ np.swapaxes(small, -1, -2) + 0.5 * np.eye(values.shape[-1])
     return definite if regime is Regime.EXTREME else definite * np.maximum(1.0, np.abs(values[..., :1, :1]))
-
-
-def dominant(matrices: np.ndarray) -> np.ndarray:
-    """Make each element of the diagonal larger than what else is in its row and its column together.
-
-    Parameters
-    ----------
-    matrices : ndarray, shape (..., n, n)
-    """
-    diagonal = np.eye(matrices.shape[-1])
-    others = np.abs(matrices * (1 - diagonal))
-    least = others.sum(axis=-1) + others.sum(axis=-2) + 0.5
-    return matrices * (1 - diagonal) + (least + np.abs(matrices.diagonal(axis1=-2, axis2=-1)))[..., None] * diagonal
 
 
 def _apart(values: np.ndarray) -> np.ndarray:

@@ -951,3 +951,32 @@ class SoftTargets(Function):
 def test_what_forward_rounds_to_zero_may_count_beside_what_is_huge():
     with pytest.raises(Undecided):  # log softmax is -6e-17 at the second element, and forward gives 0 for it
         check_case(SoftTargets, [[2.7, 40.0, 1.6], [-9.1, -1e200, -0.2]], property="extremes", seed=103)
+
+
+class ConstantButForRounding(Function):
+    """Fifty rounded steps away and back: all that forward shows is what they round."""
+
+    slope = 0.0
+
+    def forward(self, x):
+        away, back = np.zeros_like(x.data), 0.0
+        for _ in range(50):
+            away, back = x.data - back, back + np.log(2)
+        return variable(np.exp(away + back - np.log(2) - x.data))
+
+    def backward(self, x, grad):
+        x.grad += self.slope * grad
+
+
+class AlmostConstant(ConstantButForRounding):
+    slope = 1e-9
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_what_is_constant_but_for_rounding_has_no_slope(seed):
+    x = np.random.default_rng(seed).normal(size=3)
+    report = check_case(ConstantButForRounding, [x], seed=seed)
+    assert report.ok
+    assert report.resolution < 1e-11
+    with pytest.raises(VerificationError, match="e-10 and should be|1e-09 and should be"):
+        check_case(AlmostConstant, [x], seed=seed)
