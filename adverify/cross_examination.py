@@ -31,6 +31,9 @@ COARSEST, MOST_LOST = 0.02, 3e4
 FAR = 1e3
 """How many times what rounding hides is a change that shows in spite of it."""
 
+QUIET = 8
+"""Rungs over which a constant shows nothing."""
+
 SHOWN = 8
 """Roundings of its result that any forward makes."""
 
@@ -115,7 +118,15 @@ def _candidates(
             change = max(smallest, float(rounding[min(vanishes, len(rounding) - 1)]))
             p = replace(p, error=max(p.error, 2 * change * 2.0**vanishes))
         runs.append(p)
-    return runs
+    return _quiet(phi[:, :QUIET], rounding[:QUIET]) + runs
+
+
+def _quiet(coarse: np.ndarray, rounding: np.ndarray) -> list[Plateau]:
+    """The plateau of a constant: however long the step, phi shows no more than a few roundings."""
+    most = 4 * float(rounding.max())
+    if not (coarse <= most).all():  # NaN is not
+        return []
+    return [Plateau(0.0, 16 * most, 0, QUIET - 1, flat=False, quiet=True)]
 
 
 @dataclass(frozen=True)
@@ -169,7 +180,7 @@ class View(Allowances):
 
     def _is_firm(self, p: Plateau) -> bool:
         change = np.where(np.isfinite(self.phi), np.abs(self.phi), 0.0).max()
-        return bool(p.error <= max(1e-6 * change, 0.0 if p.flat else COARSE * abs(p.value)))
+        return p.quiet or bool(p.error <= max(1e-6 * change, 0.0 if p.flat else COARSE * abs(p.value)))
 
     def _agrees(self, value: float, error: float) -> bool:
         bar = error + RELATIVE_FLOOR * max(abs(value), self.terms) + self._floor

@@ -130,9 +130,9 @@ class Excuses(Ray):
         return "forward has stairs too small to tell from rounding" if self._climbs_stairs(reach) else ""
 
     def _climbs_stairs(self, reach: float) -> bool:
-        """Whether forward changes within a reach, and in jumps: a slope that begins there is none."""
+        """Whether forward changes by more than it rounds within a reach, and in jumps: a slope there is none."""
         t = reach * oracle.GRID
-        changes = np.flatnonzero(np.diff(self.values_along(t)))
+        changes = np.flatnonzero(np.abs(np.diff(self.values_along(t))) > self.rounding.max())
         if not changes.size:
             return False
         between = np.linspace(t[changes], t[changes + 1], WITHIN, axis=1)

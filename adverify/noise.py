@@ -17,6 +17,9 @@ STEP = 3.3e-7
 SIMPLE_BITS = 6
 """Numbers with no more bits in their mantissa are simple ones, such as a count."""
 
+TELLING = 5
+"""So many different numbers fit a narrow dtype by no accident; a constant does."""
+
 BITS = (8, 11, 24)
 """Of the mantissas of bfloat16, half and single precision."""
 
@@ -91,7 +94,7 @@ def _of_few_bits(prober: Prober, base: Shapes, fillings: Sequence[str], first: n
             continue
     values = np.concatenate(outputs)
     bits = next((bits for bits in BITS if _fits(values, bits).all()), 0)
-    if not bits or _fits(values, SIMPLE_BITS).mean() > 0.5:
+    if not bits or _fits(values, SIMPLE_BITS).mean() > 0.5 or np.unique(values).size < TELLING:
         return 0.0
     return 2.0 ** -(bits + 1) * float(np.sqrt(np.mean(values**2)))
 

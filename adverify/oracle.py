@@ -263,6 +263,8 @@ class Plateau:
         The rungs it spans.
     flat : bool
         phi is exactly 0 there: a constant, or a forward too coarse to show the change.
+    quiet : bool
+        It is at the longest steps, and phi shows no more than rounding there.
     """
 
     value: float
@@ -270,6 +272,7 @@ class Plateau:
     coarsest: int
     finest: int
     flat: bool
+    quiet: bool = False
 
     @property
     def span(self) -> int:

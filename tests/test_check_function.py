@@ -978,5 +978,5 @@ def test_what_is_constant_but_for_rounding_has_no_slope(seed):
     report = check_case(ConstantButForRounding, [x], seed=seed)
     assert report.ok
     assert report.resolution < 1e-11
-    with pytest.raises(VerificationError, match="e-10 and should be|1e-09 and should be"):
+    with pytest.raises(VerificationError, match="and should be 0"):
         check_case(AlmostConstant, [x], seed=seed)
