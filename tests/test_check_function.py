@@ -980,3 +980,29 @@ def test_what_is_constant_but_for_rounding_has_no_slope(seed):
     assert report.resolution < 1e-11
     with pytest.raises(VerificationError, match="and should be 0"):
         check_case(AlmostConstant, [x], seed=seed)
+
+
+CONSTANTS = {
+    "sin^2 + cos^2": lambda x: np.sin(x) ** 2 + np.cos(x) ** 2,
+    "exp(x - log exp x)": lambda x: np.exp(x - np.log(np.exp(x))),
+    "(x + 1e6) - x": lambda x: (x + 1e6) - x,  # a number that single precision has, too
+}
+
+
+class Constant(Function):
+    def __init__(self, name="sin^2 + cos^2", slope=0.0):
+        self.name, self.slope = name, slope
+
+    def forward(self, x):
+        return variable(CONSTANTS[self.name](x.data))
+
+    def backward(self, x, grad):
+        x.grad += self.slope * grad
+
+
+@pytest.mark.parametrize("name", CONSTANTS)
+def test_a_constant_whose_gradient_is_not_zero_is_found(name):
+    x = np.random.default_rng(0).normal(size=3)
+    assert check_case(Constant(name), [x], seed=1).ok
+    with pytest.raises(VerificationError, match="and should be 0"):
+        check_case(Constant(name, 0.1), [x], seed=1)
