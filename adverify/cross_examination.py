@@ -31,6 +31,9 @@ COARSEST, MOST_LOST = 0.02, 3e4
 FAR = 1e3
 """How many times what rounding hides is a change that shows in spite of it."""
 
+LEAST = 1e-200
+"""A slope below which, where forward does not move at all, it is as good as zero: that of a bounded exponential."""
+
 QUIET = 8
 """Rungs over which a constant shows nothing."""
 
@@ -191,10 +194,11 @@ class View(Allowances):
         """What rounding hides: inside forward where its output happens to be small, and in denormal slopes."""
         g = np.abs(self.q.g)
         hidden = max(self.q.scale, self.q.noise / EPS) * float(g.max(initial=0.0))
-        if not np.nan_to_num(self.phi).any():
+        rests = not np.nan_to_num(self.phi).any()
+        if rests:
             hidden = max(hidden, float(g @ np.nan_to_num(np.abs(self.q.at_x))))
-        denormal = float(np.finfo(float).tiny * np.abs(self.direction).sum())
-        return 1e-300 + denormal + (0.0 if self._is_seen_from_afar(16 * EPS * hidden) else 16 * EPS * hidden)
+        least = (LEAST if rests else float(np.finfo(float).tiny)) * float(np.abs(self.direction).sum())
+        return 1e-300 + least + (0.0 if self._is_seen_from_afar(16 * EPS * hidden) else 16 * EPS * hidden)
 
     def _is_seen_from_afar(self, hidden: float) -> bool:
         """Whether the slope nearby, which `hidden` could explain away, is that of steps too long for it to matter."""

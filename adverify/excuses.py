@@ -250,16 +250,21 @@ class Excuses(Ray):
         return bool(np.abs(drops).max() < 1e-9)
 
     def _cancels(self) -> str:
-        """Say that infinite slopes of several outputs cancel, by asking again with weights that do not cancel."""
+        """Say that infinite slopes of several outputs cancel, by asking again with weights that do not cancel.
+
+        Those too large for floats are infinite for backward.
+        """
         weights = np.abs(self.q.g) * np.random.default_rng(0).uniform(0.5, 1.5, self.q.g.shape)
         samples = oracle.sample(self.q.evaluate, self.q.x, weights, self.direction[None], oracle.FULL_RUNGS)
         reference = float(np.nanmedian(np.abs(samples.phi[0, :, :8]))) if np.isfinite(samples.phi).any() else 0.0
         finite = np.isfinite(samples.phi[0, :, -8:]).any(axis=1)
-        settles = [
-            bool(oracle.plateaus(d[0], samples.rounding[0, : d.shape[1]], reference, side))
+        seen = [
+            oracle.plateaus(d[0], samples.rounding[0, : d.shape[1]], reference, side)
             for side, d in ((0, oracle.central(samples)), *((s, oracle.one_sided(samples, s)) for s in (1, -1)))
         ]
-        if settles[0] or all(settled or not there for settled, there in zip(settles[1:], finite, strict=True)):
+        steepest = max((abs(p.value) for p in seen[0]), default=0.0)
+        is_finite = seen[0] or all(settled or not there for settled, there in zip(seen[1:], finite, strict=True))
+        if is_finite and not self._overflows(-steepest, steepest):
             return ""
         return "the slopes of the outputs are infinite, and only cancel for this cotangent"
 

@@ -69,7 +69,8 @@ class Question:
     @property
     def resolution(self) -> float:
         """The relative precision of forward: that of doubles, unless it rounds to less inside."""
-        return max(EPS, 4 * self.noise / self.scale) if self.scale else EPS
+        known = 4 * self.noise < self.scale  # or outputs are nothing but noise, of whatever precision
+        return max(EPS, 4 * self.noise / self.scale) if known else EPS
 
     @property
     def elementwise(self) -> bool:
