@@ -25,7 +25,7 @@ from adverify import (
     variable,
 )
 from adverify.domains import Domain, interval, positive
-from adverify.ops import FloorDivide, LayerNorm, MatrixPower
+from adverify.ops import Beta, FloorDivide, LayerNorm, MatrixPower
 from tests import corpora
 
 
@@ -1006,3 +1006,41 @@ def test_a_constant_whose_gradient_is_not_zero_is_found(name):
     assert check_case(Constant(name), [x], seed=1).ok
     with pytest.raises(VerificationError, match="and should be 0"):
         check_case(Constant(name, 0.1), [x], seed=1)
+
+
+class Steep(Function):
+    """tanh(1e4 x); backward bounds what it gives to cosh, and so leaves 1e-256 where the slope is 0."""
+
+    def forward(self, x):
+        return variable(np.tanh(1e4 * x.data))
+
+    def backward(self, x, grad):
+        x.grad += 1e4 * grad / np.cosh(np.clip(1e4 * x.data, -300, 300)) ** 2
+
+
+def test_what_a_bounded_exponential_leaves_is_no_slope():
+    assert check_case(Steep, [[1.0, 1e250]], property="extremes", seed=1).ok
+
+
+def test_slopes_too_large_for_floats_may_cancel_for_one_cotangent():
+    x, y = 3.4788237694966814e-200, [[1.2786387833270515e-201, 1.0600733438129879e-200]]
+    with pytest.raises(Undecided, match="too large for floats"):
+        check_case(Beta, [x, y], property="extremes", seed=150)
+
+
+class AllNoise(Function):
+    """Zero, but for what rounds inside."""
+
+    def __init__(self, slope=0.0):
+        self.slope = slope
+
+    def forward(self, x):
+        return variable(np.logaddexp(x.data, -x.data) - np.abs(x.data) - np.log1p(np.exp(-2 * np.abs(x.data))))
+
+    def backward(self, x, grad):
+        x.grad += self.slope * np.tanh(x.data) * grad
+
+
+def test_a_slope_is_wrong_where_outputs_are_nothing_but_noise():
+    with pytest.raises(VerificationError, match="wrong gradient"):
+        check_function(AllNoise(1e-4), seed=0, max_examples=25)
