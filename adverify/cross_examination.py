@@ -34,6 +34,9 @@ FAR = 1e3
 LEAST = 1e-200
 """A slope below which, where forward does not move at all, it is as good as zero: that of a bounded exponential."""
 
+SLIGHT = 1e-3
+"""A slope, in units of usual outputs, that none can be told from."""
+
 QUIET = 8
 """Rungs over which a constant shows nothing."""
 
@@ -271,7 +274,7 @@ class View(Allowances):
         """Accuse if nothing excuses; `low` and `high` bound the slopes seen."""
         coarsest, finest = min(p.coarsest for p in seen), min(p.finest for p in seen)
         if not np.isfinite(self.actual):
-            excuse = self.excuse_for_no_number(low, high)
+            excuse = self.excuse_for_no_number(low, high) or self._hides_slopes(seen)
             return Finding(Status.UNDECIDED if excuse else Status.VIOLATED, excuse or where, low, high, error)
         error += RELATIVE_FLOOR * max(abs(low), abs(high), self.terms) + self._floor
         if self._outside(low, high, error):
@@ -295,6 +298,12 @@ class View(Allowances):
                 return Finding(Status.UNDECIDED, "the numerical derivative's error bar is too wide", low, high, error)
             return Finding(Status.HOLDS, where, low, high, error, error / size if size else 0.0)
         return Finding(Status.UNDECIDED, "a kink is closer than the oracle can tell apart", low, high, error)
+
+    def _hides_slopes(self, seen: Sequence[Plateau]) -> str:
+        """Say that steps are too short, for outputs that show nothing of them, to tell none from an infinite slope."""
+        shortest = float(np.abs(self.direction[self.direction != 0]).min())
+        hidden = any(p.quiet and p.error > SLIGHT * self.q.scale * shortest for p in seen)
+        return "the outputs are too large to show how steep they are" if hidden else ""
 
     def _outside(self, low: float, high: float, error: float) -> bool:
         return not low - error <= self.actual <= high + error

@@ -25,7 +25,7 @@ from adverify import (
     variable,
 )
 from adverify.domains import Domain, interval, positive
-from adverify.ops import Beta, FloorDivide, LayerNorm, MatrixPower
+from adverify.ops import Beta, FloorDivide, KlDiv, LayerNorm, MatrixPower
 from tests import corpora
 
 
@@ -1026,6 +1026,11 @@ def test_slopes_too_large_for_floats_may_cancel_for_one_cotangent():
     x, y = 3.4788237694966814e-200, [[1.2786387833270515e-201, 1.0600733438129879e-200]]
     with pytest.raises(Undecided, match="too large for floats"):
         check_case(Beta, [x, y], property="extremes", seed=150)
+
+
+def test_an_infinite_slope_may_not_show_where_steps_are_short():
+    x = [[0.0, 3.9e-17], [0.0, 0.0]]
+    assert check_case(KlDiv, [x, [[0.5, 1.5], [0.5, 1.5]]], property="special values", seed=1).ok
 
 
 class AllNoise(Function):
