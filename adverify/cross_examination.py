@@ -35,7 +35,7 @@ LEAST = 1e-200
 """A slope below which, where forward does not move at all, it is as good as zero: that of a bounded exponential."""
 
 SLIGHT = 1e-3
-"""A slope, in units of usual outputs, that none can be told from."""
+"""A slope, in units of usual outputs, that is none where nothing else is known."""
 
 QUIET = 8
 """Rungs over which a constant shows nothing."""
@@ -70,7 +70,9 @@ def _views_of(q: Question, rows: np.ndarray, samples: oracle.Samples, slopes: di
     actual, terms = q.along, q.terms
     seen = []
     for i, row in enumerate(rows):
-        centre, right, left = (_candidates(slopes[s][i], rounding[i], samples, i, q, s) for s in (0, 1, -1))
+        shortest = np.abs(directions[i][directions[i] != 0]).min(initial=np.inf)
+        slight = SLIGHT * max(q.scale, q.noise / EPS) * float(shortest)
+        centre, right, left = (_candidates(slopes[s][i], rounding[i], samples, i, q, s, slight) for s in (0, 1, -1))
         seen.append(
             View(q, directions[i], float(actual[row]), samples.phi[i], samples.moves[i], 4 * samples.rounding[i],
                  float(terms[row]), centre, right, left, slopes[0][i], noise[i])
@@ -105,7 +107,7 @@ def _inside(q: Question, samples: oracle.Samples) -> np.ndarray:
 
 
 def _candidates(
-    d: np.ndarray, rounding: np.ndarray, samples: oracle.Samples, row: int, q: Question, side: int
+    d: np.ndarray, rounding: np.ndarray, samples: oracle.Samples, row: int, q: Question, side: int, slight: float
 ) -> list[Plateau]:
     """The plateaus of one ladder; where one vanishes, its error is the smallest change that forward can show."""
     phi, size = np.abs(samples.phi[row]), samples.size[row]
@@ -124,13 +126,16 @@ def _candidates(
             change = max(smallest, float(rounding[min(vanishes, len(rounding) - 1)]))
             p = replace(p, error=max(p.error, 2 * change * 2.0**vanishes))
         runs.append(p)
-    return _quiet(phi[:, :QUIET], rounding[:QUIET]) + runs
+    return _quiet(phi[:, :QUIET], rounding[:QUIET], slight) + runs
 
 
-def _quiet(coarse: np.ndarray, rounding: np.ndarray) -> list[Plateau]:
-    """The plateau of a constant: however long the step, phi shows no more than a few roundings."""
+def _quiet(coarse: np.ndarray, rounding: np.ndarray, slight: float) -> list[Plateau]:
+    """The plateau of a constant: however long the step, phi shows no more than a few roundings, which are but little.
+
+    Steps in proportion to a tiny element are too short to tell a constant from an infinite slope.
+    """
     most = 4 * float(rounding.max())
-    if not (coarse <= most).all():  # NaN is not
+    if not (coarse <= most).all() or 16 * most > slight:  # NaN is not
         return []
     return [Plateau(0.0, 16 * most, 0, QUIET - 1, flat=False, quiet=True)]
 
@@ -274,7 +279,7 @@ class View(Allowances):
         """Accuse if nothing excuses; `low` and `high` bound the slopes seen."""
         coarsest, finest = min(p.coarsest for p in seen), min(p.finest for p in seen)
         if not np.isfinite(self.actual):
-            excuse = self.excuse_for_no_number(low, high) or self._hides_slopes(seen)
+            excuse = self.excuse_for_no_number(low, high)
             return Finding(Status.UNDECIDED if excuse else Status.VIOLATED, excuse or where, low, high, error)
         error += RELATIVE_FLOOR * max(abs(low), abs(high), self.terms) + self._floor
         if self._outside(low, high, error):
@@ -298,12 +303,6 @@ class View(Allowances):
                 return Finding(Status.UNDECIDED, "the numerical derivative's error bar is too wide", low, high, error)
             return Finding(Status.HOLDS, where, low, high, error, error / size if size else 0.0)
         return Finding(Status.UNDECIDED, "a kink is closer than the oracle can tell apart", low, high, error)
-
-    def _hides_slopes(self, seen: Sequence[Plateau]) -> str:
-        """Say that steps are too short, for outputs that show nothing of them, to tell none from an infinite slope."""
-        shortest = float(np.abs(self.direction[self.direction != 0]).min())
-        hidden = any(p.quiet and p.error > SLIGHT * self.q.scale * shortest for p in seen)
-        return "the outputs are too large to show how steep they are" if hidden else ""
 
     def _outside(self, low: float, high: float, error: float) -> bool:
         return not low - error <= self.actual <= high + error
