@@ -58,7 +58,7 @@ class _Moved(Mistake):
     of_input = True
 
     def explain(self, witnesses: Sequence[Witness], i: int) -> str:
-        if any(w.is_mirrored(i) for w in witnesses):
+        if any(w.is_mirrored(i) for w in witnesses) or all(w.vanishes(i) for w in witnesses):
             return ""
         for says, of, gradient in self._ways(witnesses, i):
             ranks = {of(w).ndim for w in witnesses}

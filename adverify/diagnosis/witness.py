@@ -106,6 +106,11 @@ class Witness:
         """Whether enough of the true gradient of input `i` is known for it to tell anything."""
         return bool(np.isfinite(self.expected[i]).mean() >= KNOWN) if self.expected[i].size else True
 
+    def vanishes(self, i: int) -> bool:
+        """Whether the true gradient of input `i` is zero, as far as is known: many changes would make another so."""
+        with np.errstate(invalid="ignore"):
+            return not (np.abs(self.expected[i]) > self.bar[i]).any()
+
     def is_times(self, i: int, factor: np.ndarray | float) -> bool:
         """Whether what backward gives is `factor` times the true gradient of input `i`."""
         expected, actual = self.expected[i], self.actual[i]

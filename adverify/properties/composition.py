@@ -82,7 +82,7 @@ class Composition(Property):
                 return violated(f"{only} {raised}", exception=raised.cause)
             evidence = differing([name], [case.vjp[i]], [inputs[i].grad], [case.sizes[i]], slack=1e4)
             if evidence:
-                return violated(f"{only} it is given another", *evidence)
+                return violated(f"{only} its gradient is another", *evidence)
         return HOLDS
 
     def _chained(self, case: Case) -> Verdict:

@@ -544,3 +544,18 @@ def test_at_a_kink_all_slopes_that_are_right_are_said():
     assert (
         "any slope from -1 to 1 would be right" in asked_at(Doubled, [[0.0]], property="special values").verdict.reason
     )
+
+
+def test_a_gradient_that_should_be_zero_is_not_said_to_be_shifted():
+    class SumToOne(Function):
+        def forward(self, x):
+            if x.data.ndim < 1 or not x.data.size:
+                raise ValueError("expected an axis to sum over")
+            e = np.exp(x.data - x.data.max(-1, keepdims=True))
+            return variable((e / e.sum(-1, keepdims=True)).sum(-1))
+
+        def backward(self, x, grad):
+            e = np.exp(x.data - x.data.max(-1, keepdims=True))
+            x.grad += grad[..., None] * e / e.sum(-1, keepdims=True)
+
+    assert not [d for d in asked_at(SumToOne, [[1.0, 1.0]]).diagnoses if d.kind == "shifted"]
