@@ -32,7 +32,7 @@ class Mean(Mistake):
     complexity = 4
 
     def explain(self, witnesses: Sequence[Witness], i: int) -> str:
-        if any(w.is_mirrored(i) for w in witnesses):
+        if any(w.is_mirrored(i) for w in witnesses) or all(w.vanishes(i) for w in witnesses):
             return ""
         for axis in (None, -1, 0, -2):
             where = "" if axis is None else f" along axis {axis}"
