@@ -248,8 +248,8 @@ class Prober:
         if all(is_square(s[i]) for s in accepted):
             structure = {"positive definite": positive_definite, "symmetric": symmetric}.get(fillings[i])
             if structure:
-                return [structure] if lopsided or not self.takes_dominant(i, accepted, fillings) else [
-                    structure, diagonally_dominant]  # fmt: skip
+                others = not lopsided and self.takes_dominant(i, accepted, fillings)
+                return [structure, diagonally_dominant] if others else [structure]
             if lopsided:  # what the other triangle holds does not matter, so that it need not mirror the first
                 return [self.matrices(i, accepted, fillings), self.domain(i, base, fillings)]
         found = [self.domain(i, base, fillings)]
