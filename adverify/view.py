@@ -26,8 +26,8 @@ COARSEST, MOST_LOST = 0.02, 3e4
 FAR = 1e3
 """How many times what rounding hides is a change that shows in spite of it."""
 
-LEAST = 1e-200
-"""A slope below which, where forward does not move at all, it is as good as zero: that of a bounded exponential."""
+USUAL = 2.0 ** np.arange(-1.0, 6.0)
+"""Sizes of inputs at which a forward that rests beyond them may change: a bounded exponential does."""
 
 
 @dataclass(frozen=True)
@@ -92,11 +92,22 @@ class View(Allowances):
         """What rounding hides: inside forward where its output happens to be small, and in denormal slopes."""
         g = np.abs(self.q.g)
         hidden = max(self.q.scale, self.q.noise / EPS) * float(g.max(initial=0.0))
-        rests = not np.nan_to_num(self.phi).any()
-        if rests:
+        slope = float(np.finfo(float).tiny)
+        if not np.nan_to_num(self.phi).any():
             hidden = max(hidden, float(g @ np.nan_to_num(np.abs(self.q.at_x))))
-        least = (LEAST if rests else float(np.finfo(float).tiny)) * float(np.abs(self.direction).sum())
-        return 1e-300 + least + (0.0 if self._is_seen_from_afar(16 * EPS * hidden) else 16 * EPS * hidden)
+            slope += RELATIVE_FLOOR * self._slope_at_usual
+        least = 1e-300 + slope * float(np.abs(self.direction).sum())
+        return least + (0.0 if self._is_seen_from_afar(16 * EPS * hidden) else 16 * EPS * hidden)
+
+    @property
+    def _slope_at_usual(self) -> float:
+        """How steep a forward that rests here is on its way from smaller inputs, beside which slopes may be nothing."""
+        largest = float(np.abs(self.q.x).max())
+        sizes = USUAL[largest > USUAL]
+        with np.errstate(all="ignore"):
+            points = sizes[:, None] / largest * self.q.x
+            slopes = np.abs(self.q.evaluate(points) - self.q.at_x) @ np.abs(self.q.g) / sizes
+        return float(np.where(np.isfinite(slopes), slopes, 0.0).max(initial=0.0))
 
     def _is_seen_from_afar(self, hidden: float) -> bool:
         """Whether the slope nearby, which `hidden` could explain away, is that of steps too long for it to matter."""
