@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -9,6 +10,10 @@ from adverify.engine import Function, Variable, variable
 from adverify.properties.base import Property, differing, grads
 from adverify.subject import BackwardRaised, Rejected
 from adverify.verdict import HOLDS, Verdict, violated
+
+
+LEAF, INNER, CONSTANT = "leaf", "inner", "constant"
+"""Places of an input in a graph: it requires a gradient, another op has made it, or it requires none."""
 
 
 class _Scale(Function):
@@ -52,7 +57,7 @@ class Composition(Property):
     def check(self, case: Case) -> Verdict:
         if not all(np.isfinite(v).all() for v in case.vjp):
             return HOLDS
-        for verdict in (ask(case) for ask in (self._shared, self._beside_constants, self._chained)):
+        for verdict in (ask(case) for ask in (self._shared, self._in_each_place, self._chained)):
             if verdict is not HOLDS:
                 return verdict
         return HOLDS
@@ -70,19 +75,24 @@ class Composition(Property):
         return violated("in a graph that uses its output twice and the op twice, the leaves' gradient is wrong",
                         *evidence) if evidence else HOLDS  # fmt: skip
 
-    def _beside_constants(self, case: Case) -> Verdict:
-        """Ask for the gradient of one input after the other, the rest of them constants of the graph."""
-        for i, name in enumerate(grads(case) if len(case.arrays) > 1 else ()):
-            inputs = [variable(np.array(a), requires_grad=i == j) for j, a in enumerate(case.arrays)]
-            only = f"where only {case.names[i]} requires a gradient, and the other inputs are constants,"
+    def _in_each_place(self, case: Case) -> Verdict:
+        """Ask for the gradients of parameters, of inputs that come from other ops, and beside constants."""
+        for places, where in _placings(case.names):
+            leaves = [variable(np.array(a), requires_grad=place != CONSTANT)
+                      for a, place in zip(case.arrays, places, strict=True)]  # fmt: skip
+            inputs = [_Scale(1.0)(x) if place == INNER else x for x, place in zip(leaves, places, strict=True)]
             try:
                 for y, g in zip(_all_outputs(case.subject.make()(*inputs)), case.cotangents, strict=True):
                     _backward(y, g)
             except BackwardRaised as raised:
-                return violated(f"{only} {raised}", exception=raised.cause)
-            evidence = differing([name], [case.vjp[i]], [inputs[i].grad], [case.sizes[i]], slack=1e4)
+                return violated(f"{where}, {raised}", exception=raised.cause)
+            asked = [i for i, place in enumerate(places) if place != CONSTANT]
+            names, expected, actual, sizes = (
+                [of[i] for i in asked] for of in (grads(case), case.vjp, [x.grad for x in leaves], case.sizes)
+            )
+            evidence = differing(names, expected, actual, sizes, slack=1e4)
             if evidence:
-                return violated(f"{only} its gradient is another", *evidence)
+                return violated(f"{where}, the gradient is another", *evidence)
         return HOLDS
 
     def _chained(self, case: Case) -> Verdict:
@@ -105,6 +115,19 @@ class Composition(Property):
         evidence = differing(grads(case), expected, [leaf.grad], case.sizes, slack=1e4)
         return violated("applied to its own output, the op gives the leaf a wrong gradient", *evidence) \
             if evidence else HOLDS  # fmt: skip
+
+
+def _placings(names: Sequence[str]) -> Iterator[tuple[tuple[str, ...], str]]:
+    """Give the places that the inputs take in a graph, and say so: alike, and one of them unlike the others."""
+    if len(names) == 1:
+        return
+    yield (LEAF,) * len(names), "where all inputs require a gradient"
+    for i, name in enumerate(names):
+        for own, others, where in (
+            (LEAF, CONSTANT, f"where only {name} requires a gradient, and the other inputs are constants"),
+            (INNER, LEAF, f"where {name} comes from another op, and the other inputs require a gradient"),
+        ):
+            yield (*(others,) * i, own, *(others,) * (len(names) - 1 - i)), where
 
 
 class _Sum(Function):
