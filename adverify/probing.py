@@ -20,6 +20,7 @@ from adverify.shapes import (
     LONGEST,
     MAX_ELEMENTS,
     Shapes,
+    broadcast,
     candidate_shapes,
     elements,
     is_degenerate,
@@ -187,6 +188,8 @@ class Prober:
                     self._try(replaced(shapes, new_sizes), seen, fillings)
                 for other in stretched(shapes):
                     self._try(other, seen, fillings)
+            for other in broadcast(general[0]):
+                self._try(other, seen, fillings)
         return list(seen)
 
     def _grown(self, single: Shapes, seen: dict[Shapes, None], fillings: Sequence[str]) -> list[Shapes]:

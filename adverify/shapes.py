@@ -15,6 +15,13 @@ Shapes = tuple[Shape, ...]
 
 MAX_ELEMENTS = 100
 POOL = 96
+"""Combinations that are kept, divided among those of unlike ranks."""
+
+MOST_ALIKE, LEAST_UNLIKE, MANY_GROUPS = 48, 3, 32
+"""Of each combination of ranks so many are kept if they are alike; and at least, if not, of how many such."""
+
+MASKED = 6
+"""Axes of all inputs together, up to which two inputs at once are broadcast."""
 LONG = (17, 11)
 """Sizes that show what goes by blocks of 16 or 8, or by the number of digits, and not by every element alike."""
 
@@ -51,6 +58,7 @@ def candidate_shapes(arity: int) -> Iterator[Shapes]:
         yield ((2, 1, 3, 4), (5, 4), *((5,) for _ in bias))
     if arity == 3:
         yield ((2, 5, 3), (3, 4), (2, 5, 4))
+        yield ((2, 3, 4),) * 3
     yield ((2, 1, 3, 2),) * arity
 
 
@@ -84,6 +92,18 @@ def stretched(shapes: Shapes) -> Iterator[Shapes]:
         for axis, n in enumerate(shape):
             for new in (n + 1, n + 2) if len(shapes) == 1 else (1, n + 1, n + 2):
                 yield (*shapes[:i], (*shape[:axis], new, *shape[axis + 1 :]), *shapes[i + 1 :])
+
+
+def broadcast(shapes: Shapes) -> Iterator[Shapes]:
+    """Give what shapes become when some axes of one input have length 1; of few axes, or of two inputs."""
+    shorter = [[x for x in itertools.product(*({n, 1} for n in s)) if x != s] for s in shapes]
+    for i, own in enumerate(shorter):
+        for x in own:
+            yield (*shapes[:i], x, *shapes[i + 1 :])
+    if sum(map(len, shapes)) <= MASKED and len(set(map(len, shapes))) == 1:
+        for i, j in itertools.combinations(range(len(shapes)), 2):
+            for x, y in itertools.product(shorter[i], shorter[j]):
+                yield (*shapes[:i], x, *shapes[i + 1 : j], y, *shapes[j + 1 :])
 
 
 def _is_telling(letters: Sequence[int], ndims: Sequence[int]) -> bool:
@@ -156,9 +176,37 @@ def pool(accepted: Sequence[Shapes]) -> tuple[Shapes, ...]:
     for i, shapes in enumerate(by_size):
         if elements(shapes) <= MAX_ELEMENTS or i == 0:  # an op that takes large inputs only is still to be tried
             groups.setdefault(tuple(len(s) for s in shapes), []).append(shapes)
-    share = max(6, POOL // max(1, len(groups)))
-    kept = [shapes for group in groups.values() for shapes in spread(group, share)]
+    least = 6 if len(groups) < MANY_GROUPS else LEAST_UNLIKE
+    kept = []
+    for ranks, group in groups.items():
+        share = max(least, POOL // len(groups))
+        several = len(ranks) > 1 and len(set(ranks)) == 1 and ranks[0] > 1
+        kept += _patterned(group, max(share, MOST_ALIKE) if several else share)
     return tuple(sorted(kept, key=_simplicity))
+
+
+def _patterned(group: Sequence[Shapes], share: int) -> list[Shapes]:
+    """`share` of shapes of the same ranks: half for the simplest patterns of equal axes, the rest at even distances."""
+    patterns: dict[Shapes, Shapes] = {}
+    for shapes in group:
+        patterns.setdefault(pattern_of(shapes), shapes)
+    simplest = sorted(patterns, key=_irregularity)[: len(patterns) if len(patterns) <= share // 2 else share // 2]
+    chosen = dict.fromkeys(patterns[p] for p in simplest)
+    others = [shapes for shapes in group if shapes not in chosen]
+    return [*chosen, *spread(others, share - len(chosen))]
+
+
+def pattern_of(shapes: Shapes) -> Shapes:
+    """Which axes are equal, empty, of length 1, or long: shapes with other sizes in place of their own."""
+    names: dict[int, int] = {0: 0, 1: 1, **dict.fromkeys(LONG, -1)}
+    return tuple(tuple(names.setdefault(n, len(names)) for n in s) for s in shapes)
+
+
+def _irregularity(pattern: Shapes) -> tuple[int, int, int, Shapes]:
+    """First what has neither empty axes nor such of length 1: all axes unlike, all alike, others; then few of them."""
+    axes = [n for s in pattern for n in s]
+    shared = [len(set(s)) not in (1, len(s)) for s in pattern]
+    return axes.count(0) + axes.count(-1), axes.count(1), sum(shared), pattern
 
 
 def _simplicity(shapes: Shapes) -> tuple[bool, int, int, Shapes]:
@@ -174,9 +222,10 @@ def kind_of(shapes: Shapes) -> Hashable:
 
 
 def varied(items: Sequence[T], kinds: Sequence[Hashable], most: int, at: int) -> list[T]:
-    """Give `most` of the items, from one of them on: one of each kind first, then others at even distances."""
+    """Give `most` of the items, or fewer, from one on: one of each kind first, then others, at even distances."""
     order = [*range(at, len(items)), *range(at)]
-    chosen = list({kinds[i]: i for i in reversed(order)}.values())[::-1][:most]
+    chosen = list({kinds[i]: i for i in reversed(order)}.values())[::-1]
+    chosen = chosen[:: -(-len(chosen) // most)]
     others = sorted(set(order) - set(chosen))
     if others and len(chosen) < most:
         stride = -(-len(others) // (most - len(chosen)))

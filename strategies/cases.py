@@ -14,7 +14,7 @@ from adverify.case import Case
 from adverify.domains import Domain, real
 from adverify.ops.broadcasting import unbroadcast
 from adverify.sampling import Sampling
-from adverify.shapes import Shapes, is_broadcast, is_degenerate, is_empty, kind_of, varied
+from adverify.shapes import Shapes, is_broadcast, is_degenerate, is_empty, pattern_of, varied
 from adverify.subject import Arrays, Rejected, Subject
 
 SCALES = (1e200, 1e3, 1e-200, 1e-8, 1e160, 1e100, 1e-160, 1e-3, 1e180, 1e8, 1e-180, 1e-30)
@@ -104,7 +104,7 @@ def sweeps(
     most : int
     """
     every = [(subject, sampling, shapes) for subject, sampling in subjects for shapes in sampling.shapes]
-    kinds = [(id(subject), kind_of(shapes)) for subject, _, shapes in every]
+    kinds = [(id(subject), pattern_of(shapes)) for subject, _, shapes in every]
     at = draw(st.integers(0, len(every) - 1))
     alone = draw(st.sampled_from((True, *(False,) * 9)))
     return _drawn(draw, every[at : at + 1] if alone else varied(every, kinds, most, at), regime, ["all"])

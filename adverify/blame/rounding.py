@@ -15,6 +15,9 @@ from adverify.subject import Arrays, Rejected
 SLACK = 64.0
 """How many roundings of each term may make the difference between two orders of adding."""
 
+DECIDES = 0.1
+"""The share of a gradient, above which what rounding changes has no bound: its inputs may as well be singular."""
+
 
 class Bar(NamedTuple):
     """How far rounding may move a value, and its gradient."""
@@ -44,7 +47,8 @@ def rounding_bars(e: Expression, chain: Chain) -> Bars:
             value = max(_distance(y, p.values[i][k]) for p, _ in others)
             gradient = 0.0 if g is None else max(_distance(g, o.cotangents[i][k]) for _, o in others)
             size, terms = largest(y), largest(chain.sizes[i][k])
-            bars[-1].append(Bar(16 * value + SLACK * eps * size, 16 * gradient + SLACK * eps * terms))
+            bar = 16 * gradient + SLACK * eps * terms if gradient <= DECIDES * terms else np.inf
+            bars[-1].append(Bar(16 * value + SLACK * eps * size, bar))
     return bars
 
 

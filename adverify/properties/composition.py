@@ -11,7 +11,6 @@ from adverify.properties.base import Property, differing, grads
 from adverify.subject import BackwardRaised, Rejected
 from adverify.verdict import HOLDS, Verdict, violated
 
-
 LEAF, INNER, CONSTANT = "leaf", "inner", "constant"
 """Places of an input in a graph: it requires a gradient, another op has made it, or it requires none."""
 
