@@ -113,10 +113,15 @@ class Allowances(Excuses):
         finite = np.isfinite(slopes).all(axis=1)
         if not finite.any():
             return low, high, error
-        # Outputs have kinks independently of each other, in more combinations than points can show.
         slopes, moves = slopes[finite], (slopes[finite] != 0).any(axis=0)
+        across = self.q.across_a_jump(points, outputs)[finite]
+        if across.any():
+            slopes = np.concatenate([np.where(across, np.nan, slopes), self._slopes_here()])
+            if np.isnan(slopes).all(axis=0).any():
+                return low, high, error
+        # Outputs have kinks independently of each other, in more combinations than points can show.
         size = float((np.abs(ahead[finite]) @ np.abs(self.q.g * moves)).max())
-        near = float(slopes.min(axis=0).sum()), float(slopes.max(axis=0).sum())
+        near = float(np.nanmin(slopes, axis=0).sum()), float(np.nanmax(slopes, axis=0).sum())
         blur = 16 * EPS * size / SHORT
         coarse = 1e-3 * max(map(abs, near)) + blur
         if low - coarse <= near[0] and near[1] <= high + coarse:  # no kink nearby: they only say the same less well
@@ -126,6 +131,13 @@ class Allowances(Excuses):
             is_blind = blur > BLIND * max(abs(low), abs(high), abs(self.actual))
             return low, high, error + blur if is_blind else error
         return min(low, near[0]), max(high, near[1]), error + coarse
+
+    def _slopes_here(self) -> np.ndarray:
+        """The slopes of each output at the point itself, to both sides."""
+        t = np.array([[SHORT], [-SHORT]])
+        with np.errstate(all="ignore"):
+            slopes: np.ndarray = (self.q.evaluate(self.q.x + t * self.direction) - self.q.at_x) * self.q.g / t
+        return slopes
 
     def climbed(self, sense: float) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         """Go, from the best of the points around, where the slope is larger, or smaller for -1; give what is met.

@@ -46,6 +46,9 @@ OWN_RUNGS = 21
 FITS = 1e-3
 """How well slopes fit a value, relative to it, and how small a change is that conditioning explains."""
 
+BITS, FEW = np.array([1.0, 2.0, 1e3, 1e5]), 2
+"""By how many units in the last place inputs are off, and how many of these are few."""
+
 JUMP = 1e-3
 """Relative to outputs, a change that is as large over the shortest steps is a jump."""
 
@@ -160,16 +163,21 @@ class Excuses(Ray):
         return "forward has stairs, and the point is on one" if flat else ""
 
     def _is_ill_conditioned(self) -> str:
-        """Say that the last bits of the inputs decide what forward gives; unlike `near`, these steps break ties."""
+        """Say that the last bits of the inputs decide what forward gives; unlike `near`, these steps break ties.
+
+        Where it jumps they do, too, but then it is as far away after many more bits of the same signs.
+        """
         q = self.q
-        ulps = np.spacing(np.abs(q.x)) * np.sign(q.around[:16]) * np.array([[1.0], [2.0]]).repeat(8, axis=0)
+        ulps = BITS[:, None, None] * np.spacing(np.abs(q.x)) * np.sign(q.around[:8])
         with np.errstate(all="ignore"):
             at_x = q.at_x
             along = np.abs(q.evaluate(q.x + UNEVEN[:, None] * self.direction) - at_x)
             moves = (along != 0).any(axis=0)
-            change = np.abs(q.evaluate(q.x + ulps) - at_x).max(axis=0) * np.abs(q.g)
-            size = np.fmax(np.abs(at_x), np.nan_to_num(along).max(axis=0)) * np.abs(q.g)
-        lost = (change[moves] > FITS * size[moves]) | ~np.isfinite(change[moves])
+            outputs = q.evaluate(q.x + ulps.reshape(-1, q.x.size)).reshape(*ulps.shape[:2], -1)[..., moves]
+            change = np.abs(outputs[:FEW] - at_x[moves]).max(axis=(0, 1)) * np.abs(q.g[moves])
+            size = np.fmax(np.abs(at_x), np.nan_to_num(along).max(axis=0))[moves] * np.abs(q.g[moves])
+            jumps = np.ptp(outputs, axis=0).max(axis=0) * np.abs(q.g[moves]) < FITS**2 * size
+        lost = (change > FITS * size) & ~jumps | ~np.isfinite(change)
         return "forward is so ill-conditioned that the last bits of its inputs decide" if lost.any() else ""
 
     def _is_uneven(self, low: float, high: float) -> str:

@@ -17,6 +17,9 @@ from adverify.verdict import Status
 MOST_WAYS, MOST_NUMBERS = 512, 1_000_000
 """In which a point is left: if it can be twice as many as elements, so that each is once in the middle of its ties."""
 
+NEARER, JUMPS = 1e-4, 64
+"""A share of a way: what changes by as much over it jumps, if by so many times what is rough."""
+
 THOROUGHLY = 2000
 """Ways to leave a point before an accusation at a kink."""
 
@@ -107,6 +110,17 @@ class Question:
         """Points a few ulps away, where all elements grow and where they shrink, (2, k, x.size); ties stay ties."""
         ulps = np.array([1.0, 2.0, 3.0])[:, None] * np.spacing(np.abs(self.x)) * np.sign(self.x)
         return self.x + np.stack([ulps, -ulps])
+
+    def across_a_jump(self, points: np.ndarray, outputs: np.ndarray) -> np.ndarray:
+        """Say which outputs, at points around this one, are as far from those here when a point is far nearer.
+
+        What slopes are there says nothing of those here. Shape (k, outputs).
+        """
+        least = JUMPS * max(EPS * max(self.scale, float(np.abs(self.at_x).max(initial=0.0))), self.noise, self.jump)
+        with np.errstate(all="ignore"):
+            nearer = np.abs(self.evaluate(self.x + NEARER * (points - self.x)) - self.at_x)
+            across: np.ndarray = (nearer > least) & (nearer > 0.5 * np.abs(outputs - self.at_x))
+        return across
 
     def surroundings(self) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         """Give points around this one and the outputs there: a few, then, if asked for, many more."""

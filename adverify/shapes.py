@@ -202,11 +202,11 @@ def pattern_of(shapes: Shapes) -> Shapes:
     return tuple(tuple(names.setdefault(n, len(names)) for n in s) for s in shapes)
 
 
-def _irregularity(pattern: Shapes) -> tuple[int, int, int, Shapes]:
-    """First what has neither empty axes nor such of length 1: all axes unlike, all alike, others; then few of them."""
+def _irregularity(pattern: Shapes) -> tuple[int, int, int, int, Shapes]:
+    """First what has no empty axes, then as few inputs as possible, and axes, of length 1; all unlike or all alike."""
     axes = [n for s in pattern for n in s]
     shared = [len(set(s)) not in (1, len(s)) for s in pattern]
-    return axes.count(0) + axes.count(-1), axes.count(1), sum(shared), pattern
+    return axes.count(0) + axes.count(-1), sum(1 in s for s in pattern), axes.count(1), sum(shared), pattern
 
 
 def _simplicity(shapes: Shapes) -> tuple[bool, int, int, Shapes]:

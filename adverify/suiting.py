@@ -56,10 +56,10 @@ def subjects_of(
         report.inferred += [f"{sampling} ({how})" if how else f"{sampling}" for _, sampling in fitting]
     if not found:
         asked_by = getattr(op, "asked_by", "")
-        elsewhere = "" if asked_by else ", or the same as attributes of the class"
+        elsewhere = "" if asked_by else ", or as attributes of the class,"
         raise NothingFits(
             f"no input that was tried suits forward: {refusals[0]}. Say what does: "
-            f"{asked_by or 'check_function'}({report.name}, signature=..., domain=...) or inputs=[...]{elsewhere}"
+            f"{asked_by or 'check_function'}({report.name}, signature=..., domain=...){elsewhere} or inputs=[...]"
         )
     return found
 

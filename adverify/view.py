@@ -26,6 +26,9 @@ COARSEST, MOST_LOST = 0.02, 3e4
 FAR = 1e3
 """How many times what rounding hides is a change that shows in spite of it."""
 
+NEAR = 12
+"""The rung from which on steps do not leave a stretch over which forward rests."""
+
 USUAL = 2.0 ** np.arange(-1.0, 6.0)
 """Sizes of inputs at which a forward that rests beyond them may change: a bounded exponential does."""
 
@@ -92,9 +95,10 @@ class View(Allowances):
         """What rounding hides: inside forward where its output happens to be small, and in denormal slopes."""
         g = np.abs(self.q.g)
         hidden = max(self.q.scale, self.q.noise / EPS) * float(g.max(initial=0.0))
-        slope = float(np.finfo(float).tiny)
-        if not np.nan_to_num(self.phi).any():
+        slope, phi = float(np.finfo(float).tiny), np.nan_to_num(self.phi)
+        if not phi.any():
             hidden = max(hidden, float(g @ np.nan_to_num(np.abs(self.q.at_x))))
+        if not phi[:, NEAR:].any():
             slope += RELATIVE_FLOOR * self._slope_at_usual
         least = 1e-300 + slope * float(np.abs(self.direction).sum())
         return least + (0.0 if self._is_seen_from_afar(16 * EPS * hidden) else 16 * EPS * hidden)

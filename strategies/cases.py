@@ -23,6 +23,9 @@ SCALES = (1e200, 1e3, 1e-200, 1e-8, 1e160, 1e100, 1e-160, 1e-3, 1e180, 1e8, 1e-1
 ALIKE = 1
 """In place of a number of different values: all elements of an input are to be equal, whatever they are."""
 
+SAME = 0
+"""In place of such a number: all inputs of one shape and domain are to be equal."""
+
 
 @st.composite
 def arrays(
@@ -117,8 +120,8 @@ def _drawn(
     seed = draw(st.integers(0, 255))
     sizes = [sum(int(np.prod(s)) for s in shapes) * width(regime) for _, _, shapes in structures]
     ends = np.cumsum([0, *sizes])
-    moduli = [256, 2, 3, ALIKE, 5, 16] if regime is Regime.SPECIAL else [256]  # of fewer values, more are equal
-    turn = draw(st.integers(0, 17)) if len(moduli) > 1 or len(modes) > 1 else 0
+    moduli = [256, 2, 3, ALIKE, 5, SAME, 16] if regime is Regime.SPECIAL else [256]  # of fewer values, more are equal
+    turn = draw(st.integers(0, 20)) if len(moduli) > 1 or len(modes) > 1 else 0
     raw = draw(st.binary(min_size=int(ends[-1]), max_size=int(ends[-1])))
     made = []
     for i, (subject, sampling, shapes) in enumerate(structures):
@@ -134,10 +137,12 @@ def _drawn(
 
 
 def _with_fewer(raw: bytes, shapes: Shapes, modulus: int) -> bytes:
-    """Leave so many different values, or one for all elements of an input."""
+    """Leave so many different values, or one for all elements of an input, or the same for all inputs."""
+    starts = itertools.pairwise(np.cumsum([0, *(int(np.prod(s)) for s in shapes)]).tolist())
     if modulus == ALIKE:
-        starts = np.cumsum([0, *(int(np.prod(s)) for s in shapes)])
-        return b"".join(raw[a : a + 1] * (b - a) for a, b in itertools.pairwise(starts.tolist()))
+        return b"".join(raw[a : a + 1] * (b - a) for a, b in starts)
+    if modulus == SAME:
+        return b"".join(raw[: b - a] for a, b in starts)
     return raw if modulus == 256 else bytes(b % modulus for b in raw)
 
 

@@ -327,6 +327,14 @@ def test_what_cancels_is_rounded_as_its_terms_are():
     assert bars[leaf][0].gradient > 1e9 * np.finfo(float).eps
 
 
+def test_where_rounding_decides_a_gradient_its_bar_has_no_end():
+    q, _ = ops.QR()(tensor(np.ones((2, 5, 4), np.float32)))  # of rank one: what it divides by is what was rounded
+    e = Expression.trace(q, cotangents=(np.ones(q.data.shape, np.float32),))
+    (leaf,) = e.leaves
+    assert rounding_bars(e, Chain(e))[leaf][0].gradient == np.inf
+    assert judge_expression(e).blame is None
+
+
 def test_what_is_nan_says_nothing_of_the_elements_beside_it():
     x = tensor([0.3, -1.2])
     e = Expression.trace(x * 2.0, ops.tanh(x), cotangents=(np.array([np.nan, 1.0]), np.ones(2)))

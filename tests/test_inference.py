@@ -6,9 +6,9 @@ import re
 import numpy as np
 import pytest
 
-from adverify import Function, variable
+from adverify import Function, ops, variable
 from adverify.inference import infer
-from adverify.shapes import varied
+from adverify.shapes import pattern_of, varied
 from adverify.subject import subject_of
 
 
@@ -63,6 +63,31 @@ def test_layers_that_check_nothing_are_tried_as_they_are_meant():
     (found,) = infer(subject_of(TwoLayers, {}), 5)
     meant = [s for s in found.shapes if [len(x) for x in s] == [2, 2, 1, 2, 1]]
     assert any(len({*x, *v}) == 4 for x, _, _, v, _ in meant)
+
+
+class Fused(Function):
+    """x y + z, of all that is broadcast."""
+
+    def forward(self, x, y, z):
+        return variable(x.data * y.data + z.data)
+
+    def backward(self, x, y, z, grad):
+        raise NotImplementedError
+
+
+@pytest.mark.parametrize("place", range(3))
+@pytest.mark.parametrize("other", [(1, 1), (1, 3), (2, 1)])
+def test_each_of_three_inputs_is_broadcast_in_each_way(place, other):
+    (found,) = infer(subject_of(Fused, {}), 3)
+    ways = {pattern_of(shapes) for shapes in found.shapes}
+    assert pattern_of(tuple(other if i == place else (2, 3) for i in range(3))) in ways
+
+
+def test_cubes_and_planes_are_tried():
+    (found,) = infer(subject_of(ops.Sin, {}), 1)
+    assert any(shape in found.shapes for shape in (((2, 2, 2),), ((3, 3, 3),)))
+    (found,) = infer(subject_of(ops.Multiply, {}), 2)
+    assert pattern_of(((1, 2, 1), (3, 2, 4))) in {pattern_of(shapes) for shapes in found.shapes}
 
 
 def test_varied_keeps_one_of_each_kind():

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from adverify.case import Case
@@ -54,6 +56,20 @@ class Accumulation(Property):
             if evidence.wrong.any():
                 how = "overwrites what .grad held" if np.allclose(a, v) else "does not add its share to what .grad held"
                 return violated(f"backward {how}: before {_brief(h)}, share {_brief(v)}, after {_brief(a)}", evidence)
+        return self._of_nothing(case, held)
+
+    def _of_nothing(self, case: Case, held: Sequence[np.ndarray]) -> Verdict:
+        """Pull back a cotangent of zeros, which changes nothing that is held."""
+        op, inputs = case.subject.make(), [variable(np.array(a)) for a in case.arrays]
+        for x, h in zip(inputs, held, strict=True):
+            x.grad = np.array(h)
+        case.subject.apply(op, inputs)
+        after = case.subject.pull_back(op, inputs, tuple(np.zeros_like(g) for g in case.cotangents))
+        for name, h, a in zip(grads(case), held, after, strict=True):
+            if np.shape(a) == h.shape and np.isfinite(a).all() and not np.array_equal(a, h):
+                evidence = mismatch(name, h, np.asarray(a), 0.0)
+                return violated(f"backward of a cotangent of zeros changes what .grad held: before {_brief(h)}, "
+                                f"after {_brief(a)}", evidence)  # fmt: skip
         return self._goes_on(case)
 
     def _goes_on(self, case: Case) -> Verdict:

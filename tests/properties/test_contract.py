@@ -215,6 +215,40 @@ class OnlyIntoLeaves(Cubed):
         x.grad += (3 if getattr(x, "back", None) is None else 2) * grad * x.data**2
 
 
+class OneParameterOnly(Product):
+    """Of two inputs that require a gradient, the second gets none."""
+
+    breaks = "composition"
+
+    def backward(self, x, y, grad):
+        x.grad += grad * y.data
+        if not (x.requires_grad and y.requires_grad):
+            y.grad += grad * x.data
+
+
+class ParametersOnly(Product):
+    """Beside a parameter, x gets nothing if another op has made it."""
+
+    breaks = "composition"
+
+    def backward(self, x, y, grad):
+        if x.requires_grad or not y.requires_grad:
+            x.grad += grad * y.data
+        y.grad += grad * x.data
+
+
+class ClearsOnNothing(Cubed):
+    """Right for all cotangents that are not zeros."""
+
+    breaks = "accumulation"
+
+    def backward(self, x, grad):
+        if not np.any(grad):
+            x.grad = np.zeros_like(x.data)
+        else:
+            super().backward(x, grad)
+
+
 class LeavesEarly(Product):
     """Right where the gradient of x is asked for, too."""
 

@@ -535,3 +535,14 @@ class OneAddedAndTaken(_Elementwise):
 
     def slope(self, x):
         return np.full_like(x, 1.001)
+
+
+class SigmoidOfClipped(_Elementwise):
+    """The argument of the exponential is kept in range; beyond, the formula's slope is as good as none."""
+
+    def value(self, x):
+        return 1 / (1 + np.exp(-np.clip(x, -30, 30)))
+
+    def slope(self, x):
+        s = self.value(x)
+        return s * (1 - s)

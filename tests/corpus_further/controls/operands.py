@@ -250,3 +250,40 @@ class WeightedCrossEntropy(Function):
         x.grad += grad * (1 - y.data - weight * special.expit(-x.data))
         y.grad += grad * ((w.data - 1) * softplus - x.data)
         w.grad += grad * y.data * softplus
+
+
+class Gate(Function):
+    """What is not negative lets y pass: a jump in x, at which y's share is that of forward."""
+
+    def forward(self, x, y):
+        return variable((x.data >= 0) * y.data)
+
+    def backward(self, x, y, grad):
+        y.grad += _unbroadcast(grad * (x.data >= 0), y.data.shape)
+
+
+class OrderByKeys(Function):
+    """Values in the order of keys, those of equal keys as they come."""
+
+    def forward(self, keys, values):
+        if keys.data.ndim != 1 or keys.data.shape != values.data.shape:
+            raise ValueError("expected two vectors of one length")
+        return variable(values.data[np.argsort(keys.data, kind="stable")])
+
+    def backward(self, keys, values, grad):
+        values.grad[np.argsort(keys.data, kind="stable")] += grad
+
+
+class LargestKey(Function):
+    """The value whose key is largest, the first of several; and the key itself, which has a kink there."""
+
+    def forward(self, keys, values):
+        if keys.data.ndim != 1 or keys.data.shape != values.data.shape or not keys.data.size:
+            raise ValueError("expected two vectors of one length")
+        first = np.argmax(keys.data)
+        return variable(values.data[first] * keys.data[first])
+
+    def backward(self, keys, values, grad):
+        first = np.argmax(keys.data)
+        keys.grad[first] += grad * values.data[first]
+        values.grad[first] += grad * keys.data[first]

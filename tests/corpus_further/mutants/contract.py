@@ -357,3 +357,64 @@ class CotangentReadAtTheFirst(Function):
 
     def backward(self, x, grad):
         x.grad += 2 * x.data * float(np.broadcast_to(grad, x.data.shape).flat[0])
+
+
+class _ProductOf(Function):
+    def forward(self, x, y):
+        return variable(x.data * y.data)
+
+    def shares(self, x, y, grad):
+        return _unbroadcast(grad * y.data, x.data.shape), _unbroadcast(grad * x.data, y.data.shape)
+
+
+class OneParameterOnly(_ProductOf):
+    """Of two inputs that require a gradient, the second gets none."""
+
+    violates = "composition"
+
+    def backward(self, x, y, grad):
+        for_x, for_y = self.shares(x, y, grad)
+        x.grad += for_x
+        if not (x.requires_grad and y.requires_grad):
+            y.grad += for_y
+
+
+class ParametersOnly(_ProductOf):
+    """Beside a parameter, an input that another op has made gets none."""
+
+    violates = "composition"
+
+    def backward(self, x, y, grad):
+        for_x, for_y = self.shares(x, y, grad)
+        if x.requires_grad or not y.requires_grad:
+            x.grad += for_x
+        if y.requires_grad or not x.requires_grad:
+            y.grad += for_y
+
+
+class ClearsOnNothing(_ProductOf):
+    """A cotangent of zeros clears what the inputs held."""
+
+    violates = "accumulation"
+
+    def backward(self, x, y, grad):
+        if not np.any(grad):
+            x.grad, y.grad = np.zeros_like(x.data), np.zeros_like(y.data)
+            return
+        for_x, for_y = self.shares(x, y, grad)
+        x.grad += for_x
+        y.grad += for_y
+
+
+class TakesEqualForTheSame(_ProductOf):
+    """Two inputs of equal values are taken for one."""
+
+    violates = "special values"
+
+    def backward(self, x, y, grad):
+        if x.data.size > 1 and np.array_equal(x.data, y.data):
+            x.grad += 2 * grad * x.data
+            return
+        for_x, for_y = self.shares(x, y, grad)
+        x.grad += for_x
+        y.grad += for_y

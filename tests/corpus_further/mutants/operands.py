@@ -185,3 +185,102 @@ class GruResetGate(Function):
         a.grad += inner
         b.grad += inner
         r.grad += inner * b.data * q * (1 - q)
+
+
+class _OfThree(Function):
+    """x y + z, of matrices that are broadcast; one input, where it is so in one way, is summed up in another."""
+
+    violates = "gradient"
+
+    def forward(self, x, y, z):
+        return variable(x.data * y.data + z.data)
+
+    def backward(self, x, y, z, grad):
+        shares = grad * y.data, grad * x.data, grad
+        for v, share in zip((x, y, z), shares, strict=True):
+            v.grad += self.summed(_unbroadcast(np.broadcast_to(share, grad.shape), v.data.shape), v.data, grad)
+
+
+class OneByOneOfThree(_OfThree):
+    """A matrix of one element gets the mean of its shares instead of their sum."""
+
+    def summed(self, total, v, grad):
+        return total / grad.size if v.shape == (1, 1) and grad.size else total
+
+
+class RowOfThree(_OfThree):
+    """A row gets half, where there are two or more of them to add up."""
+
+    def summed(self, total, v, grad):
+        return total / 2 if v.ndim == 2 == grad.ndim and len(v) == 1 < v.shape[1] and len(grad) > 1 else total
+
+
+class PlaneOfAProduct(Function):
+    """x y, where one is of length 1 along the first axis and the last of three: summed up along the first only."""
+
+    violates = "gradient"
+
+    def forward(self, x, y):
+        return variable(x.data * y.data)
+
+    def backward(self, x, y, grad):
+        for v, other in ((x, y), (y, x)):
+            share = _unbroadcast(grad * other.data, v.data.shape)
+            middle = v.data.ndim == 3 and v.data.shape[0] == v.data.shape[2] == 1 < v.data.shape[1]
+            v.grad += share / grad.shape[2] if middle and grad.shape[0] > 1 and grad.shape[2] else share
+
+
+class _SharpIn(Function):
+    """Jumps in one input; what it does to the other, at the jump, is as on the wrong side of it."""
+
+    violates = "special values"
+
+    def forward(self, x, y):
+        return variable(self.factor(x.data) * y.data)
+
+    def backward(self, x, y, grad):
+        y.grad += _unbroadcast(grad * self.claimed(x.data), y.data.shape)
+
+
+class OpenGate(_SharpIn):
+    """Takes what is not negative, and gives back to what is positive."""
+
+    def factor(self, x):
+        return (x >= 0) * 1.0
+
+    def claimed(self, x):
+        return (x > 0) * 1.0
+
+
+class SideOfZero(_SharpIn):
+    """By the sign, of which that of zero is zero, and 1 in backward."""
+
+    def factor(self, x):
+        return np.sign(x)
+
+    def claimed(self, x):
+        return np.where(x >= 0, 1.0, -1.0)
+
+
+class HalvesUp(_SharpIn):
+    """Rounds halves to even numbers, and up in backward."""
+
+    def factor(self, x):
+        return np.round(x)
+
+    def claimed(self, x):
+        return np.floor(x + 0.5)
+
+
+class OrderedByKeys(Function):
+    """Values in the order of keys; of equal keys, the last comes first in backward."""
+
+    violates = "special values"
+
+    def forward(self, keys, values):
+        if keys.data.ndim != 1 or keys.data.shape != values.data.shape:
+            raise ValueError("expected two vectors of one length")
+        return variable(values.data[np.argsort(keys.data, kind="stable")])
+
+    def backward(self, keys, values, grad):
+        values.grad[np.lexsort((-np.arange(keys.data.size), keys.data))] += grad

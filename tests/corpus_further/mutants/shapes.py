@@ -253,3 +253,16 @@ class PixelShuffleOffsets(_Arranged):
         n, c, h, w = x.data.shape
         parts = grad.reshape(n, c // r**2, h, r, w, r)
         x.grad += parts.transpose(0, 1, 5, 3, 2, 4).reshape(n, c, h, w)
+
+
+class TurnedCube(_Arranged):
+    """The first axis becomes the last; backward turns it on in place of back, which only a cube takes."""
+
+    def forward(self, x):
+        return variable(np.moveaxis(x.data, 0, -1) if x.data.ndim == 3 else x.data)
+
+    def backward(self, x, grad):
+        if x.data.ndim == 3:
+            is_cube = len(set(x.data.shape)) == 1
+            grad = np.moveaxis(grad, 0, -1) if is_cube else np.moveaxis(grad, -1, 0)
+        x.grad += grad
