@@ -190,8 +190,7 @@ def _patterned(group: Sequence[Shapes], share: int) -> list[Shapes]:
     patterns: dict[Shapes, Shapes] = {}
     for shapes in group:
         patterns.setdefault(pattern_of(shapes), shapes)
-    simplest = sorted(patterns, key=_irregularity)[: len(patterns) if len(patterns) <= share // 2 else share // 2]
-    chosen = dict.fromkeys(patterns[p] for p in simplest)
+    chosen = dict.fromkeys(patterns[p] for p in sorted(patterns, key=_irregularity)[: share // 2])
     others = [shapes for shapes in group if shapes not in chosen]
     return [*chosen, *spread(others, share - len(chosen))]
 

@@ -29,10 +29,10 @@ class _Scale(Function):
 
 
 class Composition(Property):
-    """The chain rule through the engine: shared inputs, an output used twice, one instance in two places, constants.
+    """The chain rule through the engine: shared inputs, an output used twice, one instance in two places.
 
     An op may be right when it is called by itself and wrong in a graph, because there its inputs are the outputs of
-    other ops and its cotangent comes from them, or because some of its inputs are constants there.
+    other ops and its cotangent comes from them, or because of its inputs some are parameters and some constants.
 
     Examples
     --------
