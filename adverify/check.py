@@ -132,8 +132,8 @@ def verify(
         except NothingFits as error:
             report.obstacle = str(error)
             failed = Undecided
-        except OutOfTime:
-            report.obstacle = "" if report.failures else _too_slow(time_limit)
+        except OutOfTime as late:
+            report.obstacle = "" if report.failures else _too_slow(late, time_limit)
             failed = VerificationError if report.failures else Undecided
         else:
             is_silent = report.failures or "gradient" not in {p.name for p in asked}
@@ -214,8 +214,8 @@ def check_case(
         except MalformedOp as error:
             report.obstacle = str(error)
             failed: type[VerificationError] = InvalidFunction
-        except OutOfTime:
-            report.obstacle = _too_slow(time_limit)
+        except OutOfTime as late:
+            report.obstacle = _too_slow(late, time_limit)
             failed = Undecided
         else:
             failed = VerificationError if verdict.status is Status.VIOLATED else Undecided
@@ -246,8 +246,8 @@ def survey(op: Any, *, time_limit: float = 5.0) -> Report:
             subjects_of(op, None, None, None, None, report, watch)
         except (MalformedOp, NothingFits) as error:
             report.obstacle = str(error)
-        except OutOfTime:
-            report.obstacle = _too_slow(time_limit)
+        except OutOfTime as late:
+            report.obstacle = _too_slow(late, time_limit)
     return report
 
 
@@ -287,8 +287,9 @@ def _note(report: Report, asked: Property, case: Case, verdict: Verdict) -> None
         report.cases, report.resolution = 1, verdict.resolution
 
 
-def _too_slow(time_limit: float) -> str:
-    return f"a call took longer than {time_limit:g} seconds; time_limit=... allows more"
+def _too_slow(late: OutOfTime, time_limit: float) -> str:
+    said = str(late) or f"a call took longer than {time_limit:g} seconds"  # in other threads Python gives no message
+    return f"{said}; time_limit=... allows more"
 
 
 def report_on(op: Any) -> Report:

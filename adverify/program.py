@@ -215,7 +215,7 @@ def program_of(
     signature = inspect.Signature([inspect.Parameter("self", positional), *taken])
     forward.__signature__ = signature  # type: ignore[attr-defined]
     written = inner(f)
-    named = written if hasattr(written, "__name__") else type(written)
+    named = written if hasattr(written, "__qualname__") else type(written)
     namespace = {"written": staticmethod(f), "parameters": tuple(parameters.values()), "forward": forward,
                  "__module__": named.__module__, "__qualname__": named.__qualname__}  # fmt: skip
     return type(named.__name__ if named.__name__.isidentifier() else "f", (Program,), namespace)

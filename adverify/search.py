@@ -193,11 +193,11 @@ class Search:
             for p in [self.found[0]] if self.found is not None else list(asked):
                 try:
                     self._ask(p, _share_of(p, drawn) if where.sweep else drawn)
-                except OutOfTime:
+                except OutOfTime as late:
                     if p.judges_gradients:
                         raise
                     asked.remove(p)
-                    self.report.reasons[f"{p.name}: a call took longer than {self.watch.seconds:g} seconds"] += 1
+                    self.report.reasons[f"{p.name}: {late or 'a call took too long'}"] += 1
             self.pace = (time.thread_time() - before) / max(1, len(drawn))
             self.watch.pause()
 

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from adverify.engine import Function, Variable, variable
-from adverify.isolation import Watch
+from adverify.isolation import OutOfTime, Watch
 
 Arrays = tuple[np.ndarray, ...]
 
@@ -27,8 +27,8 @@ class BackwardRaised(Exception):
     """Backward raised on inputs that forward takes; the cause is what it raised."""
 
     def __init__(self, cause: BaseException) -> None:
-        super().__init__(f"backward raised {type(cause).__name__}: {cause}")
-        self.cause = cause
+        self.cause = readable(cause)
+        super().__init__(f"backward raised {named(self.cause)}")
 
 
 class MalformedOp(TypeError):
@@ -81,14 +81,16 @@ class Subject:
         return outputs
 
     def _call(self, op: Function, inputs: Sequence[Variable]) -> tuple[Variable, ...]:
-        self._start()
+        self._start("forward", inputs)
         try:
             with np.errstate():  # which the op may change
                 result = op.forward(*inputs)
         except MalformedOp:  # what a program gives is looked at by itself
             raise
-        except Exception as error:  # any refusal of the op's is its right
-            raise Rejected(f"forward raised {type(error).__name__}: {error}") from error
+        except BaseException as error:  # any refusal of the op's is its right
+            if not is_of_the_op(error):
+                raise
+            raise Rejected(f"forward raised {named(readable(error))}") from error
         finally:
             self._stop()
         outputs = result if isinstance(result, tuple) and result else (result,)
@@ -110,11 +112,13 @@ class Subject:
 
     def pull_back(self, op: Function, inputs: Sequence[Variable], cotangents: Sequence[np.ndarray]) -> tuple[Any, ...]:
         """Call `op.backward` and read what it left on the inputs."""
-        self._start()
+        self._start("backward", inputs)
         try:
             with np.errstate():
                 op.backward(*inputs, cotangents[0] if len(cotangents) == 1 else tuple(cotangents))
-        except Exception as error:  # whatever it is, it is what is wrong with the op
+        except BaseException as error:  # whatever it is, it is what is wrong with the op
+            if not is_of_the_op(error):
+                raise
             raise BackwardRaised(error) from error
         finally:
             self._stop()
@@ -127,13 +131,41 @@ class Subject:
     def __repr__(self) -> str:
         return f"<Subject {self.name}>"
 
-    def _start(self) -> None:
+    def _start(self, what: str, inputs: Sequence[Variable]) -> None:
         if self.watch is not None:
-            self.watch.reset()
+            self.watch.reset(what, inputs)
 
     def _stop(self) -> None:
         if self.watch is not None:
-            self.watch.pause()
+            self.watch.stop()
+
+
+OTHERS = ("_pytest", "hypothesis")
+"""Packages whose exceptions, if they are no `Exception`, end a test, and are none of the op's."""
+
+
+def is_of_the_op(error: BaseException) -> bool:
+    """Whether an exception that comes out of a call is the op's own doing: `sys.exit` is, Ctrl-C is not."""
+    if isinstance(error, Exception):
+        return True
+    packages = {kind.__module__.partition(".")[0] for kind in type(error).__mro__}
+    return not isinstance(error, KeyboardInterrupt | OutOfTime) and packages.isdisjoint(OTHERS)
+
+
+def named(error: BaseException) -> str:
+    """Name an exception, and what it says."""
+    said = str(error)
+    return f"{type(error).__name__}: {said}" if said else type(error).__name__
+
+
+def readable(error: BaseException) -> BaseException:
+    """Give an exception that can be written down: one of the same name in place of one whose message raises."""
+    try:
+        str(error)
+    except Exception:  # whatever a message can raise
+        other = type(type(error).__name__, (Exception,), {})("its message cannot be read")
+        return other.with_traceback(error.__traceback__)
+    return error
 
 
 def location_of(kind: type) -> str:

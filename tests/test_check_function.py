@@ -1,6 +1,7 @@
 """check_function at its borders: what it infers, what it refuses, and how it leaves the process."""
 
 import contextlib
+import os
 import random
 import sys
 import threading
@@ -316,9 +317,81 @@ def test_an_op_that_hangs_is_stopped(sleeps):
                     time.sleep(60)
 
     start = time.monotonic()
-    with pytest.raises(Undecided, match=r"a call took longer than 0.5 seconds"):
+    with pytest.raises(Undecided, match=r"took longer than 0.5 seconds"):
         check_function(Hangs, time_limit=0.5)
     assert time.monotonic() - start < 20
+
+
+def test_what_hangs_is_said_and_that_it_swallowed_the_interruption_does_not_save_it():
+    class Swallows(Elementwise):
+        def backward(self, x, grad):
+            try:
+                time.sleep(60)
+            except BaseException:
+                super().backward(x, grad)
+
+    with pytest.raises(Undecided, match=r"a call of backward with inputs of shape \(.*\) took longer than 0.5 seconds"):
+        check_function(Swallows, time_limit=0.5)
+
+
+class Unreadable(Exception):
+    def __str__(self):
+        raise RuntimeError
+
+
+class EndsTheWorld(BaseException):
+    pass
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [(SystemExit(0), "SystemExit: 0"), (GeneratorExit(), "GeneratorExit"), (EndsTheWorld("now"), "EndsTheWorld: now"),
+     (Unreadable(), "Unreadable: its message cannot be read")],
+)  # fmt: skip
+def test_whatever_an_op_raises_is_its_own_fault(error, said):
+    class Raises(Elementwise):
+        def backward(self, x, grad):
+            raise error
+
+    with pytest.raises(VerificationError, match=f"backward raised {said}"):
+        check_function(Raises, seed=0)
+    Raises.forward = lambda self, x: self.backward(x, None)
+    with pytest.raises(Undecided, match=f"forward raised {said}"):
+        check_function(Raises, seed=0)
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt, pytest.fail.Exception])
+def test_what_comes_from_elsewhere_is_let_through(error):
+    class Interrupted(Elementwise):
+        def backward(self, x, grad):
+            raise error
+
+    with pytest.raises(error):
+        check_function(Interrupted, seed=0)
+
+
+def test_the_process_is_left_as_it_was(tmp_path, monkeypatch):
+    monkeypatch.setenv("ADVERIFY_A", "1")
+    monkeypatch.delenv("ADVERIFY_B", raising=False)
+
+    class Meddles(Elementwise):
+        def forward(self, x):
+            del os.environ["ADVERIFY_A"]
+            os.environ.update(ADVERIFY_A="2", ADVERIFY_B="2")
+            os.chdir(tmp_path)
+            sys.setrecursionlimit(4321)
+            sys.path.append("nowhere")
+            sys.argv.append("--wrong")
+            np.set_printoptions(precision=1)
+            return super().forward(x)
+
+    def state():
+        return (dict(os.environ), os.getcwd(), sys.getrecursionlimit(), [*sys.path], [*sys.argv],
+                np.get_printoptions()["precision"])  # fmt: skip
+
+    before = state()
+    assert check_function(Meddles, seed=0).ok
+    assert state() == before
 
 
 def test_an_op_that_hangs_in_another_thread_is_stopped():

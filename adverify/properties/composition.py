@@ -8,7 +8,7 @@ import numpy as np
 from adverify.case import Case
 from adverify.engine import Function, Variable, variable
 from adverify.properties.base import Property, differing, grads
-from adverify.subject import BackwardRaised, Rejected
+from adverify.subject import BackwardRaised, Rejected, is_of_the_op
 from adverify.verdict import HOLDS, Verdict, violated
 
 LEAF, INNER, CONSTANT = "leaf", "inner", "constant"
@@ -142,7 +142,9 @@ class _Sum(Function):
 def _backward(y: Variable, cotangent: np.ndarray) -> None:
     try:
         y.backward(cotangent)
-    except Exception as error:  # only the op's own backward can raise here
+    except BaseException as error:  # only the op's own backward can raise here
+        if not is_of_the_op(error):
+            raise
         raise BackwardRaised(error) from error
 
 
