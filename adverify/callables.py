@@ -17,8 +17,8 @@ from adverify.blame import Judgement, blame_of_misuse, judge_expression, shows_t
 from adverify.case import Case, literal
 from adverify.check import known, verify
 from adverify.domains import Domain, real
-from adverify.engine import variable
-from adverify.expression import Apply, Expression
+from adverify.engine import Variable, variable
+from adverify.expression import Apply, Expression, Use
 from adverify.expression_shrinking import complexity, shrunk
 from adverify.isolation import isolated
 from adverify.program import Graph, Program, inner, parameters_of, program_of
@@ -281,10 +281,7 @@ def _diagnosed(failure: Failure) -> Failure:
 
 def _changed_since(graph: Graph, e: Expression) -> str:
     """Say which op gave something else when the program ran than it does now, if one did."""
-    reader = Reader()
-    for v in (*graph.inputs, *graph.outputs):
-        reader.read(v)
-    for v, (i, k) in sorted(reader.places.items(), key=lambda place: place[1]):
+    for v, (i, k) in sorted(_places_of(graph).items(), key=lambda place: place[1]):
         now = e.values[i][k]
         if np.abs(v.data - now).max(initial=0.0) > 1e-6 * np.abs(now).max(initial=0.0):
             return (f"{e.name(i)}, gave another output when the program ran than it gives now: the op's attributes, or "
@@ -293,24 +290,35 @@ def _changed_since(graph: Graph, e: Expression) -> str:
 
 
 def _not_recorded(case: Case, graph: Graph, e: Expression) -> str:
-    """Say which input changes the output by a way that is not in the graph, if one does."""
-    leaves = [e.values[i][0] for i in e.leaves]
-    for i, (name, array) in enumerate(zip(case.names, case.arrays, strict=True)):
+    """Say which input, or parameter, changes the output by a way that is not in the graph, if one does."""
+    parameters = case.subject.kind.parameters if issubclass(case.subject.kind, Program) else ()
+    places = _places_of(graph)
+    own = [(x, None) for x in graph.inputs] + [(p.leaf, p) for p in parameters]
+    for i, (name, array, (leaf, parameter)) in enumerate(zip(case.names, case.arrays, own, strict=True)):
         moved = tuple(a * (1 + 1e-6) + 1e-9 if i == j else a for j, a in enumerate(case.arrays))
-        if not array.size or i >= len(graph.inputs):
+        if not array.size:
             continue
+        place = places[leaf].node if leaf in places else None
+        there = moved[i] if parameter is None else parameter.among(moved[i])
         try:
             actual = case.subject.forward(moved)
-            recorded = e.at(*(moved[i] if j == i else a for j, a in enumerate(leaves))).evaluate()
+            recorded = e.at(*(there if j == place else e.values[j][0] for j in e.leaves)).evaluate()
         except (Rejected, BackwardRaised):
             continue
-        before = case.outputs
-        for y, z, was in zip(actual, recorded, before, strict=True):
+        for y, z, was in zip(actual, recorded, case.outputs, strict=True):
             change = float(np.abs(y - was).max(initial=0.0))
             if np.abs(y - z).max(initial=0.0) > 1e-3 * change > 0:
                 return (f"every op is right, but {name} also reaches the output by a way that the graph does not "
                         "record: something is computed from `.data`, or by NumPy")  # fmt: skip
     return ""
+
+
+def _places_of(graph: Graph) -> dict[Variable, Use]:
+    """Where each Variable is in the graph as data."""
+    reader = Reader()
+    for v in (*graph.inputs, *graph.outputs):
+        reader.read(v)
+    return reader.places
 
 
 def _with_parameters(

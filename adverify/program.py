@@ -48,13 +48,17 @@ class Parameter:
     def gradient(self) -> np.ndarray:
         return np.array(self.leaf.grad) if self.chosen is None else self.leaf.grad.ravel()[self.chosen]
 
+    def among(self, values: np.ndarray) -> np.ndarray:
+        """Put other values in their places among those that it has."""
+        whole = np.array(self.leaf.data)
+        whole.flat[slice(None) if self.chosen is None else self.chosen] = values
+        return whole
+
     @contextmanager
     def set_to(self, values: np.ndarray) -> Iterator[None]:
         """Have other values, and no gradient, for a while."""
         data, grad = self.leaf.data, self.leaf.grad
-        whole = np.array(data)
-        whole.flat[slice(None) if self.chosen is None else self.chosen] = values
-        self.leaf.data, self.leaf.grad = whole, None
+        self.leaf.data, self.leaf.grad = self.among(values), None
         try:
             yield
         finally:

@@ -331,6 +331,29 @@ def test_what_a_partial_holds_is_verified_by_name():
     assert "parameters w " in report.inferred[-1]
 
 
+def test_a_parameter_that_is_used_as_an_array_too_is_named():
+    scale, many = tensor(1.5), tensor(np.linspace(0.1, 2, 60))
+
+    def f(x):
+        return ops.sin(x) * scale.data + scale * x
+
+    def normalised(x):
+        return ops.sum(many * (1 / np.linalg.norm(many.data))) * x
+
+    assert "scale also reaches the output by a way that the graph does not record" in headline(f)
+    assert "many also reaches the output by a way that the graph does not record" in headline(normalised)
+
+
+def test_a_callable_may_have_a_name_and_nothing_else():
+    class Layer:
+        __name__ = "layer"
+
+        def __call__(self, x):
+            return x * x
+
+    assert check_expression(Layer(), inputs=[np.array([0.5, 2.0])]).ok
+
+
 PAGE = Path(__file__).parent.parent / "docs" / "how-to" / "verify-a-model.md"
 
 
