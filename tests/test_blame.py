@@ -319,6 +319,36 @@ def test_mutants_among_built_in_ops_are_blamed_by_name():
     assert by_name >= 0.9 * len(found), [name for name, who in found.items() if name != who]
 
 
+class ReadsItsOutput(Function):
+    """Takes the gradient of its latest output for its cotangent."""
+
+    def forward(self, x):
+        self.output = variable(np.exp(x.data))
+        return self.output
+
+    def backward(self, x, grad):
+        x.grad += self.output.grad * self.output.data
+
+
+class KeepsItsCotangent(Function):
+    """Sine, whose backward keeps the first cotangent after a forward."""
+
+    def forward(self, x):
+        self.kept = None
+        return variable(np.sin(x.data))
+
+    def backward(self, x, grad):
+        self.kept = grad.copy() if self.kept is None else self.kept
+        x.grad += self.kept * np.cos(x.data)
+
+
+@pytest.mark.parametrize("kind", [ReadsItsOutput, KeepsItsCotangent])
+def test_the_engine_is_not_accused_of_what_an_op_takes_for_its_cotangent(kind):
+    op, x = kind(), tensor([0.3, -1.2])
+    judgement = judge_expression(Expression.trace(op(ops.sin(x)) * op(x)))
+    assert judgement.guilty == kind.__name__
+
+
 def test_what_cancels_is_rounded_as_its_terms_are():
     v = ops.tanh(tensor([0.3, -1.2]))
     e = Expression.trace(v * 1e9, v * -1e9, v, cotangents=(np.ones(2), np.ones(2), np.ones(2)))

@@ -95,6 +95,8 @@ def disturber(e: Expression, cotangents: Sequence[Arrays | None]) -> tuple[int, 
             what = mishandling(e, i, given)
             if what:
                 return i, what
+            if _keeps_its_cotangent(e, i, given):
+                return i, "keeps the cotangent of an earlier pass"
             if is_unsteady(e, i, given):
                 return i, "gives another gradient when it is used again"
         except (BackwardRaised, Rejected):
@@ -109,6 +111,18 @@ def _leaves_something(e: Expression, i: int, cotangents: Arrays) -> bool:
     n.subject.apply(op, inputs)
     n.subject.pull_back(op, inputs, [np.array(g) for g in cotangents])
     return any(vars(x).keys() != vars(Variable(x.data)).keys() for x in inputs)
+
+
+def _keeps_its_cotangent(e: Expression, i: int, cotangents: Arrays) -> bool:
+    """Whether another backward of the same instance, with another cotangent, adds something else than alone."""
+    subject, inputs = _applied(e, i).subject, _inputs(e, i)
+    others = tuple(np.asarray(g + np.arange(1, g.size + 1).reshape(g.shape), g.dtype) for g in cotangents)
+    first, second = (_gradients(e, i, subject.make(), some) for some in (cotangents, others))
+    op = subject.make()
+    subject.apply(op, inputs)
+    for some in (cotangents, others):
+        left = subject.pull_back(op, inputs, [np.array(g) for g in some])
+    return _differ(left, tuple(np.asarray(a + b) for a, b in zip(first, second, strict=True)))
 
 
 def mishandling(e: Expression, i: int, cotangents: Arrays) -> str:

@@ -37,6 +37,8 @@ class Stale(Fault):
 
     def explain(self, failure: Failure) -> str:
         case = failure.case
+        if hasattr(case.subject.kind, "asked_by"):  # what a program keeps is none of its author's
+            return ""
         for other in (case.partner, case.sibling, case):
             if other is None:
                 continue
