@@ -133,7 +133,7 @@ def verify(
             report.obstacle = str(error)
             failed = Undecided
         except OutOfTime as late:
-            report.obstacle = "" if report.failures else _too_slow(late, time_limit)
+            report.obstacle = "" if report.failures else _too_slow(late)
             failed = VerificationError if report.failures else Undecided
         else:
             is_silent = report.failures or "gradient" not in {p.name for p in asked}
@@ -215,7 +215,7 @@ def check_case(
             report.obstacle = str(error)
             failed: type[VerificationError] = InvalidFunction
         except OutOfTime as late:
-            report.obstacle = _too_slow(late, time_limit)
+            report.obstacle = _too_slow(late)
             failed = Undecided
         else:
             failed = VerificationError if verdict.status is Status.VIOLATED else Undecided
@@ -247,7 +247,7 @@ def survey(op: Any, *, time_limit: float = 5.0) -> Report:
         except (MalformedOp, NothingFits) as error:
             report.obstacle = str(error)
         except OutOfTime as late:
-            report.obstacle = _too_slow(late, time_limit)
+            report.obstacle = _too_slow(late)
     return report
 
 
@@ -287,9 +287,8 @@ def _note(report: Report, asked: Property, case: Case, verdict: Verdict) -> None
         report.cases, report.resolution = 1, verdict.resolution
 
 
-def _too_slow(late: OutOfTime, time_limit: float) -> str:
-    said = str(late) or f"a call took longer than {time_limit:g} seconds"  # in other threads Python gives no message
-    return f"{said}; time_limit=... allows more"
+def _too_slow(late: OutOfTime) -> str:
+    return f"{late}; time_limit=... allows more"
 
 
 def report_on(op: Any) -> Report:

@@ -28,6 +28,9 @@ last_words: int | None = None
 class OutOfTime(BaseException):
     """A call of the op took longer than the time limit; not an Exception, so that no op's `except` swallows it."""
 
+    def __str__(self) -> str:
+        return super().__str__() or "a call took longer than the time limit"  # as Python raises it in other threads
+
 
 @contextlib.contextmanager
 def isolated() -> Iterator[None]:

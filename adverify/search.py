@@ -197,7 +197,7 @@ class Search:
                     if p.judges_gradients:
                         raise
                     asked.remove(p)
-                    self.report.reasons[f"{p.name}: {late or 'a call took too long'}"] += 1
+                    self.report.reasons[f"{p.name}: {late}"] += 1
             self.pace = (time.thread_time() - before) / max(1, len(drawn))
             self.watch.pause()
 
