@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import inspect
+import re
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -30,6 +31,10 @@ from adverify.tracing import Reader, is_recorded
 from adverify.verdict import Status, Verdict, undecided, violated
 
 RULE = "the gradient of a program is what the chain rule makes of its ops"
+LARGER = ((r"\bnode \d+, (`[^`]*`),?", r"\1"), (r"\bnode \d+ \((\w+)\)", r"`\1`"), (r"\bleaf \d+", "a leaf"),
+          (r"\bnodes? \d+(, \d+)*( and \d+)?", "another node"))  # fmt: skip
+"""What blame says of nodes, and how that is said without their numbers."""
+
 MOST_FOR_PARAMETERS = 30
 """Inputs at which the gradients of what a program holds are verified."""
 MOST_REMEMBERED = 64
@@ -229,9 +234,7 @@ class _Blaming(Property):
             return verdict
         judgement = judge_expression(e)
         if judgement.blame is not None:
-            return dataclasses.replace(
-                verdict, reason=f"{judgement.blame.text}; so that of the whole, {verdict.reason}"
-            )
+            return dataclasses.replace(verdict, reason=f"{_said(judgement, e)}; so that of the whole, {verdict.reason}")
         if not self.judges_gradients or verdict.exception is not None:
             return verdict
         missing = _changed_since(graph, e) or _not_recorded(case, graph, e)
@@ -265,13 +268,25 @@ def _of_misuse(case: Case) -> Verdict | None:
     return None if blame is None else violated(blame.text)
 
 
+def _said(judgement: Judgement, e: Expression) -> str:
+    """The blame; without the numbers of nodes if some are of a larger graph, which the author has not written."""
+    assert judgement.blame is not None
+    text = judgement.blame.text
+    if all(int(number) < len(e.nodes) for number in re.findall(r"\b(?:node|leaf) (\d+)", text)):
+        return text
+    for numbered, plain in LARGER:
+        text = re.sub(numbered, plain, text)
+    return f"where its ops are used more often, {text}"
+
+
 def _diagnosed(failure: Failure) -> Failure:
     """Tell which op is to blame, and at what input it fails by itself."""
     e = _expression_of(failure.case, _graph_of(failure.case))
-    blame = None if e is None else judge_expression(e).blame
+    judgement = Judgement(failure.verdict) if e is None else judge_expression(e)
+    blame = judgement.blame
     if e is None or blame is None:
         return failure
-    text = blame.text
+    text = _said(judgement, e)
     if blame.kind == "op":
         names = input_names(e.nodes[blame.node].subject, len(e.nodes[blame.node].inputs))  # type: ignore[union-attr]
         inputs = zip(names, e.operands(blame.node), strict=True)

@@ -344,6 +344,27 @@ def test_a_parameter_that_is_used_as_an_array_too_is_named():
     assert "many also reaches the output by a way that the graph does not record" in headline(normalised)
 
 
+class ForParametersOnly(ops.Multiply):
+    """Gives y nothing where x requires no gradient."""
+
+    def backward(self, x, y, grad):
+        x.grad += grad * y.data
+        if x.requires_grad:
+            y.grad += grad * x.data
+
+
+def test_numbers_of_nodes_that_the_author_has_not_written_are_not_shown():
+    def f(x, y):
+        return ops.sin(ForParametersOnly()(ops.sin(x), y))
+
+    with pytest.raises(VerificationError) as raised:
+        check_expression(f, seed=1)
+    said = str(raised.value)
+    assert "`ForParametersOnly`" in said
+    numbers = [int(n) for n in re.findall(r"\b(?:node|leaf) (\d+)", said)]
+    assert all(n < 5 for n in numbers), said
+
+
 def test_a_callable_may_have_a_name_and_nothing_else():
     class Layer:
         __name__ = "layer"
