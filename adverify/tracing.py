@@ -59,15 +59,21 @@ class Reader:
     def _subject(self, function: Function, absent: tuple[int, ...]) -> Subject:
         key = id(function), absent
         if key not in self._subjects:
-            found, arguments = subject_of(without(function, absent), {}), _arguments_of(function)
-            written = ", ".join(f"{k}={v!r}" for k, v in arguments.items())
-            name = f"{found.name}({written})" if written else found.name
+            found = as_written(subject_of(without(function, absent), {}), function)
+            name = found.name
             alike = [s for s in self._subjects.values() if s.kind is found.kind]
             same = sum(s.name.partition("#")[0] == name for s in alike)
             # Two instances that are written alike may differ in what they hold.
             name = f"{name}#{same + 1}" if same else name
-            self._subjects[key] = replace(found, name=name, arguments=arguments)
+            self._subjects[key] = replace(found, name=name)
         return self._subjects[key]
+
+
+def as_written(subject: Subject, function: Function) -> Subject:
+    """Name an op that was given as an instance by what its constructor was called with, as far as it shows."""
+    arguments = _arguments_of(function)
+    written = ", ".join(f"{k}={v!r}" for k, v in arguments.items())
+    return replace(subject, name=f"{subject.name}({written})", arguments=arguments) if written else subject
 
 
 def _arguments_of(function: Function) -> dict[str, Any]:

@@ -27,6 +27,7 @@ from adverify.probing import NothingFits, Prober
 from adverify.shapes import MAX_ELEMENTS, Shape, Shapes, is_bare, is_degenerate
 from adverify.signatures import Signature
 from adverify.subject import Arrays, MalformedOp, Rejected, Subject, arities, subject_of
+from adverify.tracing import as_written
 
 BYTES = 10
 """Of one drawn step: which op, on which nodes, and what becomes of its output."""
@@ -210,6 +211,7 @@ def _found(op: Any, arguments: dict[str, Any], shapes: tuple[Shape, ...] | None)
     """Find out what an op takes: of the built-in ones, which are many, less than `infer` does."""
     subject = subject_of(op, arguments)
     made = subject.make()
+    subject = subject if isinstance(op, type) else as_written(subject, made)
     hinted, declared = getattr(made, "signature", None), getattr(made, "domain", None)
     parsed = Signature.parse(hinted) if hinted else None
     look = _glanced_at if op in _all_ops() else _looked_at

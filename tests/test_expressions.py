@@ -269,6 +269,28 @@ def test_cotangents_may_be_an_array_of_one_for_each_output():
     np.testing.assert_array_equal(g, [3.0, 4.0])
 
 
+class ToThe(Function):
+    """A power that is chosen."""
+
+    def __init__(self, n=2):
+        self.n = n
+
+    def forward(self, x):
+        return variable(x.data**self.n)
+
+    def backward(self, x, grad):
+        x.grad += self.n * grad * x.data ** (self.n - 1)
+
+
+def test_an_instance_that_is_drawn_is_written_with_its_arguments():
+    e = find(expressions([ToThe(3)]), lambda e: True)
+    assert "ToThe(n=3)" in str(e)
+    names = {}
+    exec(str(e), names)
+    (leaf,) = (v for name, v in names.items() if name.startswith("x"))
+    np.testing.assert_array_equal(leaf.grad, e.gradients()[0])
+
+
 def test_instances_that_differ_are_told_apart():
     x = tensor([1.0, 2.0])
     e = Expression.trace(ops.Clip(0.0, 1.5)(x) + ops.Clip(0.0, 3.0)(x))
