@@ -26,6 +26,7 @@ from adverify.shapes import (
     is_degenerate,
     is_square,
     one_axis_filled,
+    proportioned,
     rare_shapes,
     replaced,
     resized,
@@ -190,6 +191,9 @@ class Prober:
                     self._try(other, seen, fillings)
             for other in broadcast(general[0]):
                 self._try(other, seen, fillings)
+                if other in seen and sum(s != t for s, t in zip(other, general[0], strict=True)) == 1:
+                    for resized_too in proportioned(other):
+                        self._try(resized_too, seen, fillings)
         return list(seen)
 
     def _grown(self, single: Shapes, seen: dict[Shapes, None], fillings: Sequence[str]) -> list[Shapes]:

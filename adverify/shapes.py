@@ -106,6 +106,14 @@ def broadcast(shapes: Shapes) -> Iterator[Shapes]:
                 yield (*shapes[:i], x, *shapes[i + 1 : j], y, *shapes[j + 1 :])
 
 
+def proportioned(shapes: Shapes) -> Iterator[Shapes]:
+    """Give what shapes become when the axes of one size get longer than any other, or as long as another."""
+    sizes = sorted({n for s in shapes for n in s if n > 1})
+    for old in sizes:
+        for new in (*(n for n in sizes if n != old), max(sizes) + 2):
+            yield replaced(shapes, {old: new})
+
+
 def _is_telling(letters: Sequence[int], ndims: Sequence[int]) -> bool:
     """Of many axes, keep what real ops do: at most four names, an input's own axes all unlike or all alike."""
     if max(letters, default=0) > 3:

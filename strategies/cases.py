@@ -20,6 +20,9 @@ from adverify.subject import Arrays, Rejected, Subject
 SCALES = (1e200, 1e3, 1e-200, 1e-8, 1e160, 1e100, 1e-160, 1e-3, 1e180, 1e8, 1e-180, 1e-30)
 """Magnitudes of a whole input: of any four in a row, the square of one overflows, and that of another underflows."""
 
+SMALL = (0.1, 0.03, 0.3, 0.01)
+"""Factors of usual inputs at which a series that is cut early, or the wrong one, still shows."""
+
 ALIKE = 1
 """In place of a number of different values: all elements of an input are to be equal, whatever they are."""
 
@@ -78,6 +81,8 @@ def cases(
         chosen.append((subject, sampling, at))
     count = draw(st.sampled_from((1, *(sets,) * 5)))
     modes = ["all"]
+    if regime is Regime.ORDINARY and not all(s.elementwise for _, s, _ in chosen):
+        modes = ["all"] * 4 + ["small"]
     if regime is Regime.EXTREME:
         modes = ["all", "all", "scaled"] if all(s.elementwise for _, s, _ in chosen) else ["one", "scaled", "scaled"]
     repeated = [(subject, sampling, sampling.telling[at]) for subject, sampling, at in chosen for _ in range(count)]
@@ -152,8 +157,8 @@ def _tempered(values: Arrays, sampling: Sampling, mode: str, size: float, seed: 
         return values
     rng = np.random.default_rng([seed, 5])
     usual = ordinary(tuple(a.shape for a in values), sampling, rng)
-    if mode == "scaled":
-        scaled = tuple(size * o for o in usual)
+    if mode in ("scaled", "small"):
+        scaled = tuple((size if mode == "scaled" else SMALL[seed % len(SMALL)]) * o for o in usual)
         kept = zip(scaled, usual, sampling.domains, strict=True)
         return tuple(structured(np.where(d.holds(s), s, o), d, Regime.ORDINARY) for s, o, d in kept)
     mixed = []
