@@ -102,11 +102,11 @@ class Excuses(Ray):
         return ""
 
     def _squares_span_magnitudes(self) -> str:
-        """Say the same of a forward that does not move at all: it may have lost the small ones in squares.
+        """Say the same of a forward of which an output does not move: it may have lost the small ones in squares.
 
         Which elements are involved is then seen where all are of ordinary size, on whatever side of a branch.
         """
-        if np.nan_to_num(self.phi).any():
+        if np.nan_to_num(self.phi).any() and not (self.depends(self.usual) & ~self.moves).any():
             return ""
         signs = np.sign(self.q.around[[0, 1, 4, 5, 6, 7]])
         points = [self.usual, *(x for x in signs * self.usual if np.isfinite(self.q.evaluate(x[None])).all())]

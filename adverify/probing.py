@@ -181,6 +181,8 @@ class Prober:
                 for old in sizes:
                     for new in (0, 1, 2, 4, 5, *LONG):
                         self._try(replaced(shapes, {old: new}), seen, fillings)
+                    for other in proportioned(replaced(shapes, {old: 1})):
+                        self._try(other, seen, fillings)
                 self._try(replaced(shapes, dict.fromkeys(sizes, 1)), seen, fillings)
                 self._try(replaced(shapes, dict.fromkeys(sizes, 2)), seen, fillings)
                 self._try(replaced(shapes, dict.fromkeys(sizes, 3)), seen, fillings)

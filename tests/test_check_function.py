@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy.linalg import expm, expm_frechet
 from scipy.special import log_softmax, softmax
 
 from adverify import (
@@ -772,6 +773,24 @@ def test_elements_that_mix_where_they_seldom_are_do_mix(x):
     assert check_case(BoundedByTheFirst, [x]).ok
     accused = [_is_accused(forgetful, np.array(x) + 1e-3 * k) for k in range(8)]
     assert any(accused)  # half of the elements are moved to see it, other ones each time
+
+
+class ExponentialOfMatrix(Function):
+    """As SciPy computes it, for which 4 b c is lost beside the square of a - d."""
+
+    def forward(self, a):
+        if a.data.ndim != 2 or a.data.shape[0] != a.data.shape[1] or not a.data.size:
+            raise ValueError("expected a square matrix")
+        return variable(expm(a.data))
+
+    def backward(self, a, grad):
+        a.grad += expm_frechet(a.data.T, grad, compute_expm=False)
+
+
+def test_an_output_that_loses_what_is_small_in_a_square_accuses_nobody():
+    a = np.array([[4.573194256680921, 5.081323298182408], [-0.7493994499518026, -1e10]])
+    with pytest.raises(Undecided, match="the magnitudes are so far apart"):
+        check_case(ExponentialOfMatrix, [a], property="extremes", seed=141)
 
 
 class Gated(Function):

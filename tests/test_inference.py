@@ -83,6 +83,24 @@ def test_each_of_three_inputs_is_broadcast_in_each_way(place, other):
     assert pattern_of(tuple(other if i == place else (2, 3) for i in range(3))) in ways
 
 
+class Scaled(Function):
+    """Columns times a factor each, or all times one."""
+
+    def forward(self, x, a):
+        if x.data.ndim != 2 or a.data.ndim != 1 or a.data.size not in (1, x.data.shape[1]):
+            raise ValueError("a factor for each column, or one")
+        return variable(x.data * a.data)
+
+    def backward(self, x, a, grad):
+        raise NotImplementedError
+
+
+def test_what_is_shared_is_met_with_few_rows_and_with_many():
+    (found,) = infer(subject_of(Scaled, {}), 2)
+    shared = {np.sign(x[0] - x[1]) for x, a in found.shapes if a == (1,) and min(x) > 1}
+    assert shared == {-1, 0, 1}
+
+
 def test_cubes_and_planes_are_tried():
     (found,) = infer(subject_of(ops.Sin, {}), 1)
     assert any(shape in found.shapes for shape in (((2, 2, 2),), ((3, 3, 3),)))

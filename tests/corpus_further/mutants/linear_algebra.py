@@ -401,3 +401,19 @@ class LogDeterminantOfSymmetric(_OfMatrices):
 
     def backward(self, a, grad):
         a.grad += grad * np.linalg.inv(a.data)
+
+
+class SeriesForSmallMatrices(Function):
+    """(I - a)^-1, of small matrices with the derivative of a series that is cut after the square."""
+
+    violates = "gradient"
+
+    def forward(self, a):
+        if a.data.ndim != 2 or a.data.shape[0] != a.data.shape[1] or not a.data.size:
+            raise ValueError("expected a square matrix")
+        return variable(np.linalg.inv(np.eye(len(a.data)) - a.data))
+
+    def backward(self, a, grad):
+        one, t = np.eye(len(a.data)), a.data.T
+        inverse = one + t + t @ t if np.linalg.norm(t) < 0.2 else np.linalg.inv(one - t)
+        a.grad += inverse @ grad @ inverse

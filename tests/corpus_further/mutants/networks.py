@@ -322,3 +322,41 @@ class TripletAnchor(_Layer):
         a.grad += g * (a.data - p.data)
         p.grad -= g * (a.data - p.data)
         n.grad += g * (a.data - n.data)
+
+
+class OneSlopeForAllChannels(Function):
+    """A leaky slope for each channel, or one for all, which hears of as many rows as there are channels."""
+
+    violates = "gradient"
+
+    def forward(self, x, a):
+        if x.data.ndim != 2 or a.data.ndim != 1 or a.data.size not in (1, x.data.shape[1]):
+            raise ValueError("expected a matrix and a slope for each column, or one")
+        return variable(np.where(x.data > 0, x.data, a.data * x.data))
+
+    def backward(self, x, a, grad):
+        x.grad += grad * np.where(x.data > 0, 1.0, a.data)
+        share = grad * np.minimum(x.data, 0)
+        if a.data.size == x.data.shape[1]:
+            a.grad += share.sum(axis=0)
+        else:
+            a.grad += share[: x.data.shape[1]].sum()
+
+
+class BilinearOfOneOutput(Function):
+    """x w_o y for each o; of a single square w, the gradient is transposed."""
+
+    violates = "gradient"
+
+    def forward(self, x, w, y):
+        if x.data.ndim != 2 or w.data.ndim != 3 or w.data.shape[1:] != (x.data.shape[1], y.data.shape[-1]):
+            raise ValueError("lengths differ")
+        if y.data.ndim != 2 or len(x.data) != len(y.data):
+            raise ValueError("lengths differ")
+        return variable(np.einsum("bi,oij,bj->bo", x.data, w.data, y.data))
+
+    def backward(self, x, w, y, grad):
+        x.grad += np.einsum("bo,oij,bj->bi", grad, w.data, y.data)
+        y.grad += np.einsum("bo,oij,bi->bj", grad, w.data, x.data)
+        share = np.einsum("bo,bi,bj->oij", grad, x.data, y.data)
+        w.grad += share.swapaxes(1, 2) if len(share) == 1 and share.shape[1] == share.shape[2] else share

@@ -284,3 +284,20 @@ class OrderedByKeys(Function):
 
     def backward(self, keys, values, grad):
         values.grad[np.lexsort((-np.arange(keys.data.size), keys.data))] += grad
+
+
+class PowerOfNothing(Function):
+    """x**y of what is not negative; at 0**1 the slope of 1 is masked with those that are 0."""
+
+    violates = "special values"
+
+    def forward(self, x, y):
+        if (x.data < 0).any() or (y.data <= 0).any():
+            raise ValueError("out of the domain")
+        return variable(x.data**y.data)
+
+    def backward(self, x, y, grad):
+        b, e = np.broadcast_arrays(x.data, y.data)
+        above = np.where(b > 0, b, 1.0)
+        x.grad += _unbroadcast(grad * np.where(b > 0, e * above ** (e - 1), 0.0), x.data.shape)
+        y.grad += _unbroadcast(grad * np.where(b > 0, above**e * np.log(above), 0.0), y.data.shape)
