@@ -29,7 +29,7 @@ from adverify.subject import Subject
 from adverify.verdict import Status, Verdict
 
 SHRINK_SECONDS = 1.5
-SIMPLER = 40
+SIMPLER = 160
 AGAIN = 3
 """How often more examples are drawn where none decided all gradients."""
 BUDGET_SECONDS = 3.0
@@ -93,7 +93,7 @@ class Search:
                 continue
             asked = [p for p in properties if _is_asked(p, regime, sweep)]
             self._look(asked, self._round(self.subjects, regime, sweep))
-            if regime is Regime.ORDINARY and not sweep and self.inputs is None and not self.report.failures:
+            if regime is Regime.ORDINARY and not sweep and not self.report.failures:
                 self._look_again(asked)
         moot = {name for f in self.report.failures for name in dependents(f.property) - {f.property}}
         self.report.failures[:] = [f for f in self.report.failures if f.property not in moot]
@@ -263,7 +263,7 @@ class Search:
         if self.inputs is None:
             return (sweeps if where.sweep else cases)(where.subjects, where.regime)
         arrays = self.inputs if isinstance(self.inputs, st.SearchStrategy) else st.just(tuple(self.inputs))
-        return st.builds(self._case_at, arrays, st.sampled_from(self.subjects), st.integers(0, 255))
+        return st.builds(self._case_at, arrays, st.sampled_from(where.subjects), st.integers(0, 255))
 
     @staticmethod
     def _case_at(arrays: Sequence[Any], choice: tuple[Subject, Sampling], seed: int) -> list[Case]:

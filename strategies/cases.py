@@ -155,18 +155,24 @@ def _tempered(values: Arrays, sampling: Sampling, mode: str, size: float, seed: 
     """Keep one extreme element, or one magnitude for all: a mixture of magnitudes is only noise to some ops."""
     if mode == "all":
         return values
+    if mode == "small":
+        return _scaled(values, SMALL[seed % len(SMALL)], sampling)
     rng = np.random.default_rng([seed, 5])
     usual = ordinary(tuple(a.shape for a in values), sampling, rng)
-    if mode in ("scaled", "small"):
-        scaled = tuple((size if mode == "scaled" else SMALL[seed % len(SMALL)]) * o for o in usual)
-        kept = zip(scaled, usual, sampling.domains, strict=True)
-        return tuple(structured(np.where(d.holds(s), s, o), d, Regime.ORDINARY) for s, o, d in kept)
+    if mode == "scaled":
+        return _scaled(usual, size, sampling)
     mixed = []
     for a, o, d in zip(values, usual, sampling.domains, strict=True):
         chosen = np.zeros(a.size, bool)
         chosen[seed % a.size if a.size else slice(0)] = True
         mixed.append(structured(np.where(chosen.reshape(a.shape), a, o), d, Regime.EXTREME))
     return tuple(mixed)
+
+
+def _scaled(values: Arrays, size: float, sampling: Sampling) -> Arrays:
+    """Values of another magnitude, but for those that leave their domain by it."""
+    kept = zip(values, sampling.domains, strict=True)
+    return tuple(structured(np.where(d.holds(size * v), size * v, v), d, Regime.ORDINARY) for v, d in kept)
 
 
 def simpler_cases(case: Case, regime: Regime, wrong: int = 0) -> Iterator[Case]:
