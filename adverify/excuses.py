@@ -165,7 +165,7 @@ class Excuses(Ray):
     def _is_ill_conditioned(self) -> str:
         """Say that the last bits of the inputs decide what forward gives; unlike `near`, these steps break ties.
 
-        Where it jumps they do, too, but then it is as far away after many more bits of the same signs.
+        Where it jumps they do, too, but then there are two sides, each as far away after many more bits.
         """
         q = self.q
         ulps = BITS[:, None, None] * np.spacing(np.abs(q.x)) * np.sign(q.around[:8])
@@ -177,9 +177,12 @@ class Excuses(Ray):
             there = np.isfinite(outputs).all(axis=(0, 2))
             if there[:4:2].all() or there[1:4:2].all():  # all elements one way: the other is out of the domain
                 outputs = outputs[:, there]
-            change = np.abs(outputs[:FEW] - at_x[moves]).max(axis=(0, 1)) * np.abs(q.g[moves])
-            size = np.fmax(np.abs(at_x), np.nan_to_num(along).max(axis=0))[moves] * np.abs(q.g[moves])
-            jumps = np.ptp(outputs, axis=0).max(axis=0) * np.abs(q.g[moves]) < FITS**2 * size
+            weight = np.abs(q.g[moves])
+            change = np.abs(outputs[:FEW] - at_x[moves]).max(axis=(0, 1)) * weight
+            size = np.fmax(np.abs(at_x), np.nan_to_num(along).max(axis=0))[moves] * weight
+            stays = np.ptp(outputs, axis=0).max(axis=0) * weight < FITS**2 * size
+            sides = (np.diff(np.sort(outputs[-1], axis=0), axis=0) * weight > FITS * size).sum(axis=0)
+            jumps = stays & (sides <= 1)  # what is singular has another limit along every way
         lost = (change > FITS * size) & ~jumps | ~np.isfinite(change)
         return "forward is so ill-conditioned that the last bits of its inputs decide" if lost.any() else ""
 
