@@ -1027,8 +1027,12 @@ class PerChannel(Function):
 
 
 def test_images_are_tried_beside_matrices():
-    with pytest.raises(VerificationError, match=r"wrong gradient: scale\.grad\[\d\] is"):
+    with pytest.raises(VerificationError, match=r"wrong gradient: scale\.grad\[\d\] is") as raised:
         check_function(PerChannel, seed=0)
+    (found, *_) = raised.value.report.failures
+    *_, height = found.case.arrays[0].shape
+    (evidence,) = (e for e in found.verdict.evidence if e.what == "scale.grad")
+    np.testing.assert_allclose(evidence.actual[evidence.wrong] * height, evidence.expected[evidence.wrong], rtol=1e-6)
 
 
 class Inverted(Function):

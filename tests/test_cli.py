@@ -124,6 +124,7 @@ def test_each_op_is_told_whatever_it_does_to_its_process(here):
     assert "verified on" in said["myops:Sine"]
     assert "wrong gradient: x.grad" in said["myops:WrongSquare"]
     assert "not verified: at ordinary values" in said["myops:Noise"]
+    assert "a call of backward with inputs of shape" in said["myops:Waits"]
     assert "took longer than 1 second" in said["myops:Waits"]
     assert re.search(r"nothing could interrupt it at .*myops.py:\d+ in backward", said["myops:WaitsInC"])
     assert "crashed: its process exited with code 0" in said["myops:Leaves"]

@@ -58,8 +58,8 @@ class FirstOfAll(Function):
 
 def test_an_op_that_only_seems_elementwise_is_found_out():
     with pytest.raises(VerificationError) as raised:
-        check_function(FirstOfAll, seed=0)
-    assert raised.value.report.failures[0].property in ("gradient", "special values", "extremes", "degenerate")
+        check_function(FirstOfAll, seed=0, max_examples=300)  # however busy the machine is
+    assert raised.value.report.failures[0].property in ("gradient", "degenerate")
 
 
 class OneOfMany(Function):

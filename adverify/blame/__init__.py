@@ -27,13 +27,14 @@ def judge_expression(e: Expression) -> Judgement:
         return Judgement(undecided(str(rejected)))
     except NodeRaised as raised:
         return judge_raising_node(e, raised)
+    found: Judgement | None = None
     if chain.is_finite:  # sums of NaN and infinity say nothing, but the node that gave them can be judged
         found = _of_engine(e, chain) or _in_company(crowded(e))
-        if found is not None and found.blame is not None:
-            # What an op does alone may be wrong, and only right, or differently wrong, where the engine calls it.
-            nodes = judge_nodes(e, chain) if found.blame.kind == "engine" else found
-            return nodes if nodes.blame is not None else found
-    return judge_nodes(e, chain)
+    if found is not None and found.blame is not None and found.blame.kind != "engine":
+        return found
+    # What an op does alone may be wrong, and only right, or differently wrong, where the engine calls it.
+    nodes = judge_nodes(e, chain)
+    return nodes if found is None or nodes.blame is not None else found
 
 
 def _of_engine(e: Expression, chain: Chain) -> Judgement | None:
