@@ -85,19 +85,13 @@ class Allowances(Excuses):
         Not against the point itself, whose value may be a convention at a kink. Where digits cancel, neighbouring
         floats may give the same; then it shows as roughness in most places of a longer stretch.
         """
-        near = self._claimed(self.q.near.reshape(-1, self.q.x.size)).reshape(self.q.near.shape[:2])
+        near = self.claimed(self.q.near.reshape(-1, self.q.x.size)).reshape(self.q.near.shape[:2])
         with np.errstate(all="ignore"):
             scatter = near.max(axis=1) - near.min(axis=1)
-        stretch = self._claimed(self.q.x + 2.0**-coarsest * oracle.GRID[:, None] * self.direction)
+        stretch = self.claimed(self.q.x + 2.0**-coarsest * oracle.GRID[:, None] * self.direction)
         return 4 * float(np.where(np.isfinite(scatter), scatter, 0.0).max()) + 8 * float(
             np.median(oracle.roughness(stretch))
         )
-
-    def _claimed(self, points: np.ndarray) -> np.ndarray:
-        """What backward says of the slope along the direction, at several points."""
-        with np.errstate(all="ignore"):
-            along: np.ndarray = np.where(self.direction == 0, 0.0, self.q.backward(points) * self.direction).sum(axis=1)
-        return along
 
     def nearby(
         self, low: float, high: float, error: float, points: np.ndarray, outputs: np.ndarray

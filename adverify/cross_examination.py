@@ -19,6 +19,9 @@ ROUNDED = 2e-5
 SLIGHT = 1e-3
 """A slope, in units of usual outputs, that is none where nothing else is known."""
 
+SIDES = (0, 1, -1)
+"""Both at once, in the middle between them; to the right; to the left."""
+
 QUIET = 8
 """Rungs over which a constant shows nothing."""
 
@@ -36,28 +39,28 @@ def views(asked: Sequence[tuple[Question, np.ndarray]]) -> Iterator[list[View]]:
     """Look along the directions of each question, given by their numbers, on the full ladder."""
     ladders = sampled([(q, q.directions(rows)) for q, rows in asked], oracle.FULL_RUNGS)
     together = stacked(ladders)
-    slopes = {0: oracle.central(together), 1: oracle.one_sided(together, 1), -1: oracle.one_sided(together, -1)}
+    slopes = np.array([oracle.central(together), oracle.one_sided(together, 1), oracle.one_sided(together, -1)])
     start = 0
     for (q, rows), samples in zip(asked, ladders, strict=True):
-        own = {side: d[start : start + rows.size] for side, d in slopes.items()}
+        yield _views_of(q, rows, samples, slopes[:, start : start + rows.size])
         start += rows.size
-        yield _views_of(q, rows, samples, own)
 
 
-def _views_of(q: Question, rows: np.ndarray, samples: oracle.Samples, slopes: dict[int, np.ndarray]) -> list[View]:
-    levels, directions = slopes[0].shape[1], q.directions(rows)
+def _views_of(q: Question, rows: np.ndarray, samples: oracle.Samples, slopes: np.ndarray) -> list[View]:
+    levels, directions = slopes.shape[2], q.directions(rows)
     rounding = np.maximum(samples.rounding[:, :levels], (_sensitivity(q, samples) + _inside(q, samples))[:, None])
     rounding = np.maximum(rounding, np.abs(np.nan_to_num(slopes[0])) * _step_rounding(q, directions)[:, None])
-    noise = 2 * oracle.amplification(0) * rounding * 2.0 ** np.arange(levels)
+    sides = np.array([oracle.amplification(side) for side in SIDES])
+    noise = sides[:, None, None] * rounding * 2.0 ** np.arange(levels)
     actual, terms = q.along, q.terms
     seen = []
     for i, row in enumerate(rows):
         shortest = np.abs(directions[i][directions[i] != 0]).min(initial=np.inf)
         slight = SLIGHT * max(q.scale, q.noise / EPS) * float(shortest)
-        centre, right, left = (_candidates(slopes[s][i], rounding[i], samples, i, q, s, slight) for s in (0, 1, -1))
+        centre, right, left = (_candidates(slopes[s][i], rounding[i], samples, i, q, s, slight) for s in SIDES)
         seen.append(
             View(q, directions[i], float(actual[row]), samples.phi[i], samples.moves[i], 4 * samples.rounding[i],
-                 float(terms[row]), centre, right, left, slopes[0][i], noise[i])
+                 float(terms[row]), centre, right, left, slopes[:, i], noise[:, i])
         )  # fmt: skip
     return seen
 

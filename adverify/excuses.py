@@ -7,7 +7,7 @@ from functools import cached_property
 import numpy as np
 
 from adverify import oracle
-from adverify.ray import UNEVEN, Ray
+from adverify.conditioning import FITS, Conditioning
 from adverify.shapes import elements
 
 HALF_PRECISION = 2.0**-7
@@ -43,17 +43,11 @@ WITHIN = 17
 OWN_RUNGS = 21
 """Steps in proportion to an element are looked at down to this rung, below which rounding decides."""
 
-FITS = 1e-3
-"""How well slopes fit a value, relative to it, and how small a change is that conditioning explains."""
-
-BITS, FEW = np.array([1.0, 2.0, 1e3, 1e5]), 2
-"""By how many units in the last place inputs are off, and how many of these are few."""
-
 JUMP = 1e-3
 """Relative to outputs, a change that is as large over the shortest steps is a jump."""
 
 
-class Excuses(Ray):
+class Excuses(Conditioning):
     """Reasons of which one is enough, in the order in which they are tried."""
 
     def excuse_for_no_number(self, low: float, high: float) -> str:
@@ -67,8 +61,9 @@ class Excuses(Ray):
             or self._cancels()
         )
 
-    def excuse_for(self, low: float, high: float, finest: int) -> str:
-        """Say why a claim outside of the slopes seen, down to a rung, proves nothing; or nothing."""
+    def excuse_for(self, low: float, high: float, coarsest: int, finest: int) -> str:
+        """Say why a claim outside of the slopes seen, from one rung to another, proves nothing; or nothing."""
+        gap = max(low - self.actual, self.actual - high)
         return (
             self._spans_magnitudes(ABSORBED / self.q.resolution)
             or self._squares_span_magnitudes()
@@ -77,8 +72,8 @@ class Excuses(Ray):
             or self._is_longer_than_the_element(finest)
             or self._is_flat_somewhere(low, high, finest)
             or self._is_on_small_stairs(low, high)
-            or self._is_ill_conditioned()
-            or self._is_uneven(low, high)
+            or self.last_bits_decide(gap, 2.0**-coarsest)
+            or self._is_uneven(gap)
             or self._fits_own_scale()
             or self._jumps_unseen()
         )
@@ -162,31 +157,7 @@ class Excuses(Ray):
             flat = _rests(samples.phi[0], self._own_scale * slope, 400 * samples.rounding[0], 0)
         return "forward has stairs, and the point is on one" if flat else ""
 
-    def _is_ill_conditioned(self) -> str:
-        """Say that the last bits of the inputs decide what forward gives; unlike `near`, these steps break ties.
-
-        Where it jumps they do, too, but then there are two sides, each as far away after many more bits.
-        """
-        q = self.q
-        ulps = BITS[:, None, None] * np.spacing(np.abs(q.x)) * np.sign(q.around[:8])
-        with np.errstate(all="ignore"):
-            at_x = q.at_x
-            along = np.abs(q.evaluate(q.x + UNEVEN[:, None] * self.direction) - at_x)
-            moves = (along != 0).any(axis=0)
-            outputs = q.evaluate(q.x + ulps.reshape(-1, q.x.size)).reshape(*ulps.shape[:2], -1)[..., moves]
-            there = np.isfinite(outputs).all(axis=(0, 2))
-            if there[:4:2].all() or there[1:4:2].all():  # all elements one way: the other is out of the domain
-                outputs = outputs[:, there]
-            weight = np.abs(q.g[moves])
-            change = np.abs(outputs[:FEW] - at_x[moves]).max(axis=(0, 1)) * weight
-            size = np.fmax(np.abs(at_x), np.nan_to_num(along).max(axis=0))[moves] * weight
-            stays = np.ptp(outputs, axis=0).max(axis=0) * weight < FITS**2 * size
-            sides = (np.diff(np.sort(outputs[-1], axis=0), axis=0) * weight > FITS * size).sum(axis=0)
-            jumps = stays & (sides <= 1)  # what is singular has another limit along every way
-        lost = (change > FITS * size) & ~jumps | ~np.isfinite(change)
-        return "forward is so ill-conditioned that the last bits of its inputs decide" if lost.any() else ""
-
-    def _is_uneven(self, low: float, high: float) -> str:
+    def _is_uneven(self, gap: float) -> str:
         """Say that forward at tiny inputs jumps as they are scaled, like an iteration with an absolute tolerance."""
         moved = self.direction != 0
         if np.abs(self.q.x[moved]).max() > TINY:
@@ -194,7 +165,6 @@ class Excuses(Ray):
         scaled = self.q.x * np.where(moved, 2.0 ** (np.arange(-32, 32)[:, None] / 32), 1.0)
         phi = self.q.evaluate(scaled) @ self.q.g
         jumps = np.abs(np.diff(phi[np.isfinite(phi)], 8)) / 2**7
-        gap = max(low - self.actual, self.actual - high)
         return "forward jumps at this magnitude" if jumps.size and jumps.max() > 0.01 * gap else ""
 
     def _overflows(self, low: float, high: float) -> str:

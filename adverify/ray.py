@@ -93,6 +93,12 @@ class Ray:
             phi: np.ndarray = (q.evaluate(q.x + t[:, None] * self.direction) - q.at_x) @ q.g
         return phi
 
+    def claimed(self, points: np.ndarray) -> np.ndarray:
+        """What backward says of the slope along the direction, at several points."""
+        with np.errstate(all="ignore"):
+            along: np.ndarray = np.where(self.direction == 0, 0.0, self.q.backward(points) * self.direction).sum(axis=1)
+        return along
+
 
 def _extremes(size: np.ndarray, among: np.ndarray) -> np.ndarray:
     """Give the places of all, or, if there are many, of the smallest and the largest that are not 0."""

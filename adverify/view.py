@@ -23,6 +23,9 @@ SURELY = 1000
 COARSEST, MOST_LOST = 0.02, 3e4
 """The same for a forward that rounds to few digits: what a slope may lose of them, and the most that still decides."""
 
+LITTLE = 0.1
+"""Of what a claim is off, as much does not explain it."""
+
 FAR = 1e3
 """How many times what rounding hides is a change that shows in spite of it."""
 
@@ -43,16 +46,16 @@ class View(Allowances):
         What is added up to get the analytic value, in absolute value.
     centre, right, left : list of Plateau
         The slopes that the ladder shows, coarsest first.
-    fine_slopes, fine_noise : ndarray
-        The central estimates at every rung, and what noise does to them.
+    slopes, noise : ndarray, shape (3, rungs)
+        The estimates at every rung, central, from the right and from the left, and what noise does to them.
     """
 
     terms: float
     centre: list[Plateau]
     right: list[Plateau]
     left: list[Plateau]
-    fine_slopes: np.ndarray
-    fine_noise: np.ndarray
+    slopes: np.ndarray
+    noise: np.ndarray
 
     def finding(self) -> Finding:
         right, left = self._nearest(self.right), self._nearest(self.left)
@@ -134,7 +137,7 @@ class View(Allowances):
                 if relative <= self._coarse or p.error <= self._floor:
                     return Finding(Status.HOLDS, "", p.value, p.value, p.error, relative)
                 return Finding(Status.UNDECIDED, "the numerical derivative's error bar is too wide", p.value, p.value)
-        if best.span < 6 or not firm or self._is_plausible_below(best):
+        if best.span < 6 or not firm or self._is_left_below(best, 0):
             return Finding(Status.UNDECIDED, "the numerical derivative does not settle at any step")
         telling = abs(best.value - self.actual)
         seen = [best, *(p for p in self.centre + self.right + self.left if p.error < telling)]
@@ -152,7 +155,7 @@ class View(Allowances):
 
     def _at_kink(self, right: Plateau, left: Plateau) -> Finding:
         low, high = sorted((right.value, left.value))
-        if self._is_plausible_below(right) or self._is_plausible_below(left):
+        if self._is_left_below(right, 1) or self._is_left_below(left, -1):
             return Finding(Status.UNDECIDED, "the numerical derivative does not settle at any step")
         return self._accuse(low, high, right.error + left.error, [right, left], "kink")
 
@@ -168,17 +171,15 @@ class View(Allowances):
         beside = np.flatnonzero(np.isfinite(self.phi[1 - side]))[-4:]
         return not np.isfinite(self.phi[side, beside]).any()
 
-    def _is_plausible_below(self, p: Plateau) -> bool:
-        """Whether finer steps than a plateau's fit the analytic value: structure too small to settle on, not noise."""
-        if not np.isfinite(self.actual):
-            return False
-        finer = self.fine_slopes[p.finest + 1 :]
-        noise = self.fine_noise[p.finest + 1 :]
-        telling = 0.1 * abs(self.actual - p.value)
+    def _is_left_below(self, p: Plateau, side: int) -> bool:
+        """Whether at finer steps than a plateau's the slopes are others, beyond noise: structure too small to settle.
+
+        By much less than the claim is off they may be what they like.
+        """
+        finer, noise = self.slopes[side, p.finest + 1 :], self.noise[side, p.finest + 1 :]
         with np.errstate(all="ignore"):
-            near = np.minimum(noise + 0.01 * abs(self.actual), telling)
-            fits = (np.abs(finer - self.actual) <= near) & (noise <= telling)
-        return bool((fits[:-2] & fits[1:-1] & fits[2:]).any()) if fits.size > 2 else False
+            others = np.abs(finer - p.value) > np.maximum(noise, LITTLE * abs(self.actual - p.value))
+        return bool((others[:-2] & others[1:-1] & others[2:]).any()) if others.size > 2 else False
 
     def _accuse(self, low: float, high: float, error: float, seen: Sequence[Plateau], where: str) -> Finding:
         """Accuse if nothing excuses; `low` and `high` bound the slopes seen."""
@@ -197,7 +198,7 @@ class View(Allowances):
                     break
                 low, high, error = self.nearby(low, high, error, points, outputs)
         if self._outside(low, high, error):
-            excuse = self.excuse_for(low, high, finest)
+            excuse = self.excuse_for(low, high, coarsest, finest)
             settled = np.nan if where == "kink" else seen[0].value
             status = Status.UNDECIDED if excuse else Status.VIOLATED
             return Finding(status, excuse or where, low, high, error, settled=settled)

@@ -1,0 +1,80 @@
+"""How much the last bits of the inputs decide: near a singular matrix, or where vectors are nearly parallel."""
+
+from __future__ import annotations
+
+from functools import cached_property
+
+import numpy as np
+
+from adverify.ray import UNEVEN, Ray
+
+BITS, FEW = np.array([1.0, 2.0, 1e3, 1e5]), 2
+"""By how many units in the last place inputs are off, and how many of these are few."""
+
+FITS = 1e-3
+"""How well slopes fit a value, relative to it, and how small a change is that conditioning explains."""
+
+SHARE = 0.1
+"""Of what a claim is off, as much is most of it where the last bits are to explain it."""
+
+
+class Conditioning(Ray):
+    """What inputs that are a few units in the last place away, in ways that break ties, say of one direction."""
+
+    def last_bits_decide(self, gap: float, step: float) -> str:
+        """Say that they decide much of a gap between the slopes seen over a step and the claimed one; or nothing."""
+        if self._forward_is_ill_conditioned(gap, step):
+            return "forward is so ill-conditioned that the last bits of its inputs decide"
+        if self._backward_is_ill_conditioned(gap):
+            return "backward is so ill-conditioned that the last bits of its inputs decide"
+        return ""
+
+    def _forward_is_ill_conditioned(self, gap: float, step: float) -> bool:
+        """Whether bits decide what forward gives, or its slope over the step.
+
+        Where forward jumps they do, too, but then there are two sides, each as far away after many more bits.
+        """
+        q = self.q
+        with np.errstate(all="ignore"):
+            along = np.abs(q.evaluate(q.x + UNEVEN[:, None] * self.direction) - q.at_x)
+            moves, weight = (along != 0).any(axis=0), np.abs(q.g)
+            size = np.fmax(np.abs(q.at_x), np.nan_to_num(along).max(axis=0)) * weight
+            least = np.stack([FITS * size, np.full_like(size, SHARE * gap)])[:, moves]
+            seen = (weight * self._values_and_slopes(np.vstack([q.x, *self._bits_away]), step))[..., moves]
+            here, seen = seen[0], seen[1:].reshape(*self._bits_away.shape[:2], *least.shape)
+            there = np.isfinite(seen).all(axis=(0, 2, 3))
+            if there[:4:2].all() or there[1:4:2].all():  # all elements one way: the other is out of the domain
+                seen = seen[:, there]
+            change = np.abs(seen[:FEW] - here).max(axis=(0, 1))
+            stays = np.ptp(seen, axis=0).max(axis=0) < FITS * least
+            sides = (np.diff(np.sort(seen[-1], axis=0), axis=0) > least).sum(axis=0)
+            jumps = stays & (sides <= 1)  # what is singular has another limit along every way
+        lost = (change > least) & ~jumps | ~np.isfinite(change)
+        return bool(lost.any())
+
+    def _backward_is_ill_conditioned(self, gap: float) -> bool:
+        """Whether what backward claims is one of values that scatter by more than it is off.
+
+        Of two sides, as at a kink, each stays what it is after many more bits.
+        """
+        claims = self.claimed(self._bits_away.reshape(-1, self.q.x.size)).reshape(self._bits_away.shape[:2])
+        few = claims[:FEW]
+        with np.errstate(all="ignore"):
+            is_kink = np.ptp(claims, axis=0).max() < SHARE * gap
+            among = few.min() <= self.actual <= few.max()
+        return bool(among and not is_kink and np.ptp(few) > gap)
+
+    @cached_property
+    def _bits_away(self) -> np.ndarray:
+        """Points by so many units in the last place away, each element its own way; (bits, ways, x.size)."""
+        ulps = np.spacing(np.abs(self.q.x)) * np.sign(self.q.around[:8])
+        points: np.ndarray = self.q.x + BITS[:, None, None] * ulps
+        return points
+
+    def _values_and_slopes(self, points: np.ndarray, step: float) -> np.ndarray:
+        """What each output is at several points, and how it slopes from there over a step that forward can take."""
+        inside = np.isfinite(self.q.evaluate(self.q.x + np.array([[step], [-step]]) * self.direction)).all(axis=1)
+        t = -step if inside[1] and not inside[0] else step
+        outputs = self.q.evaluate(points)
+        slopes = (self.q.evaluate(points + t * self.direction) - outputs) / t
+        return np.stack([outputs, np.where(np.isfinite(slopes), slopes, 0.0)], axis=1)

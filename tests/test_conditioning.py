@@ -1,0 +1,112 @@
+"""Nearly singular matrices: what the last bits of an input decide accuses nobody, and the rest is still judged."""
+
+from collections import Counter
+
+import numpy as np
+import pytest
+
+from adverify import Function, tensor, variable
+from adverify.blame import judge_expression
+from adverify.expression import Expression
+from adverify.ops import QR, Det, Eigvalsh, Inv, Svdvals
+from adverify.verdict import Status
+
+DRAWS = 60
+
+
+def nearly_singular(rng):
+    """A matrix of rank one, or two, and beside it one that is smaller by 3 to 16 digits."""
+    n = int(rng.integers(2, 6))
+    a = rng.choice([0.1, 1.0, 2.94, 13.0]) * np.outer(rng.normal(size=n), rng.choice([-1.0, 1.0, 2.0], n))
+    if rng.integers(3) == 0:
+        a += np.outer(rng.normal(size=n), rng.normal(size=n))
+    return a + 10 ** rng.uniform(-16, -3) * rng.normal(size=(n, n))
+
+
+def symmetric(rng):
+    a = nearly_singular(rng)
+    return a + a.T
+
+
+def sparse(rng, shape):
+    """Cotangents of which some or most are zero, so that what is small does not hide beside what is large."""
+    return rng.normal(size=shape) * (rng.random(shape) < rng.choice([0.3, 1.0]))
+
+
+def statuses(op, draw, seed):
+    """Judge an op at several matrices: how many verdicts there are of each kind."""
+    rng, seen = np.random.default_rng(seed), Counter()
+    for _ in range(DRAWS):
+        try:
+            outputs = op(tensor(draw(rng)))
+        except np.linalg.LinAlgError:
+            continue  # singular in every bit
+        outputs = outputs if isinstance(outputs, tuple) else (outputs,)
+        cotangents = tuple(sparse(rng, o.data.shape) for o in outputs)
+        seen[judge_expression(Expression.trace(*outputs, cotangents=cotangents)).verdict.status] += 1
+    return seen
+
+
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize(
+    ("op", "draw"),
+    [(Det(), nearly_singular), (Svdvals(), nearly_singular), (QR("r"), nearly_singular), (QR(), nearly_singular),
+     (Inv(), nearly_singular), (Eigvalsh(), symmetric)],
+)  # fmt: skip
+def test_what_the_last_bits_decide_accuses_nobody(op, draw, seed):
+    seen = statuses(op, draw, seed)
+    assert not seen[Status.VIOLATED]
+    assert seen[Status.HOLDS] >= DRAWS // 4
+
+
+class Determinant(Function):
+    """Its gradient is off by a tenth."""
+
+    def forward(self, a):
+        return variable(np.linalg.det(a.data))
+
+    def backward(self, a, grad):
+        a.grad += 1.1 * grad * np.linalg.det(a.data) * np.linalg.inv(a.data).T
+
+
+class AngleBetween(Function):
+    """The angle between two vectors, with what is perpendicular found by a projection, which loses digits."""
+
+    def forward(self, x, y):
+        return variable(np.arctan2(np.linalg.norm(np.cross(x.data, y.data)), x.data @ y.data))
+
+    def backward(self, x, y, grad):
+        for one, other in ((x, y), (y, x)):
+            square = one.data @ one.data
+            perpendicular = other.data - one.data * (one.data @ other.data) / square
+            length = np.linalg.norm(perpendicular)
+            one.grad -= grad * (perpendicular / length if length else 0 * perpendicular) / np.sqrt(square)
+
+
+@pytest.mark.parametrize("seed", [1, 16, 18, 21])
+def test_what_backward_takes_from_the_last_bits_accuses_nobody(seed):
+    rng, seen = np.random.default_rng(seed), Counter()
+    for _ in range(DRAWS):
+        x = rng.normal(size=3)
+        y = rng.choice([-1.0, 0.3, 1.0, 2.0]) * x + 10 ** rng.uniform(-16, -3) * rng.normal(size=3)
+        angle = AngleBetween()(tensor(x), tensor(y))
+        seen[judge_expression(Expression.trace(angle, cotangents=(np.array(1.0),))).verdict.status] += 1
+    assert not seen[Status.VIOLATED]
+    assert seen[Status.HOLDS] >= DRAWS // 4
+
+
+class LargestSingularValue(Function):
+    """Its gradient leaves out a sign where the matrix is nearly singular."""
+
+    def forward(self, a):
+        return variable(np.linalg.svd(a.data, compute_uv=False)[0])
+
+    def backward(self, a, grad):
+        u, s, v = np.linalg.svd(a.data)
+        slope = np.outer(u[:, 0], v[0])
+        a.grad += grad * (np.abs(slope) if s[-1] < 1e-3 * s[0] else slope)
+
+
+@pytest.mark.parametrize("op", [Determinant(), LargestSingularValue()])
+def test_what_they_do_not_decide_is_judged(op):
+    assert statuses(op, nearly_singular, 0)[Status.VIOLATED] >= DRAWS // 4
