@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from functools import cache
 from typing import Any, ClassVar
 
+from adverify.calling import call_backward
 from adverify.domains import Domain
 from adverify.engine import Function
 
@@ -35,7 +36,7 @@ class Without(Function):
 
     def backward(self, *inputs_and_grad: Any) -> None:
         *inputs, grad = inputs_and_grad
-        self.op.backward(*with_absent(inputs, self.absent), grad)
+        call_backward(self.op, with_absent(inputs, self.absent), grad)
 
     @property
     def domain(self) -> Any:

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from adverify.calling import cotangent_as_written
 from adverify.engine import variable
 from adverify.subject import Arrays, BackwardRaised, Subject, input_names
 
@@ -100,7 +101,8 @@ class Case:
         op = self.subject.name if self.subject.name.endswith(")") else f"{self.subject.name}()"
         lines += [f"op = {op}", f"op.forward({inputs})"]
         grad = ", ".join(literal(g) for g in self.cotangents)
-        lines += [f"op.backward({inputs}, {grad if len(self.cotangents) == 1 else f'({grad})'})"]
+        given = cotangent_as_written(self.subject.kind, grad if len(self.cotangents) == 1 else f"({grad})")
+        lines += [f"op.backward({inputs}, {given})"]
         return "\n".join(lines)
 
 

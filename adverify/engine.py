@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
+from adverify.calling import call_backward
+
 
 @dataclass(eq=False, repr=False)
 class Variable:
@@ -161,7 +163,8 @@ class Function:
 
     `backward` adds to each input's `.grad` the product of `grad`, the cotangent of the output, with the Jacobian of
     `forward`. A forward that returns a tuple of Variables makes an op of several outputs; its backward then takes a
-    tuple of cotangents, zeros for an output that nothing used. An instance assigned to a class is a method of it:
+    tuple of cotangents, zeros for an output that nothing used. A backward written ``(*variables, grad)`` is given it by
+    its name. An instance assigned to a class is a method of it:
     ``Variable.__matmul__ = MatMul()``.
 
     Examples
@@ -208,7 +211,7 @@ class Node:
         self.function, self.inputs = function, inputs
 
     def __call__(self, grad: Any) -> None:
-        self.function.backward(*self.inputs, grad)
+        call_backward(self.function, self.inputs, grad)
 
 
 class _Outputs(Variable):

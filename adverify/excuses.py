@@ -25,8 +25,8 @@ WORLDS_APART = 1e150
 FEW_DIGITS = 0.01
 """What is lost of a slope, relative to it, where squares have few digits."""
 
-MOST = 1e300
-"""A derivative above it overflows on the way."""
+MOST = 1e280
+"""A derivative above it may overflow on the way."""
 
 STEEP = 1e8
 """A slope that may be infinite as far as forward shows."""

@@ -25,6 +25,7 @@ from adverify.shapes import (
     elements,
     is_degenerate,
     is_square,
+    of_lengths,
     one_axis_filled,
     proportioned,
     rare_shapes,
@@ -93,6 +94,8 @@ class Prober:
         yield usual + (list(alike_shapes(self.computes_shapes, self.arity)) if self.arity >= MANY else [])
         if rare:
             yield list(single_shapes(self.arity))
+            if 1 < self.arity < MANY:
+                yield list(of_lengths(self.arity))
             yield list(resized(usual[:90], list(dict.fromkeys([*self.sizes_named(), *USUAL_SIZES]))))
             if self.arity >= MANY:
                 yield list(in_ratio_shapes(self.computes_shapes, self.arity))

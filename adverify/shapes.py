@@ -76,6 +76,13 @@ def rare_shapes(arity: int) -> Iterator[Shapes]:
                 yield from (cut([row[i] for i in letters], ndims) for row in ROWS)
 
 
+def of_lengths(arity: int) -> Iterator[Shapes]:
+    """Give vectors, and rows of a common number, of all lengths that ops ask for: a quaternion beside a point."""
+    for lengths in itertools.product(range(1, 9 if arity == 2 else 5), repeat=arity):
+        yield tuple((n,) for n in lengths)
+        yield tuple((2, n) for n in lengths)
+
+
 def resized(shapes: Sequence[Shapes], sizes: Sequence[int]) -> Iterator[Shapes]:
     """Give what shapes become when axes of one size get one of `sizes` instead."""
     for new in sizes:

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from adverify.calling import call_backward, refusal
 from adverify.engine import Function, Variable, variable
 from adverify.isolation import OutOfTime, Watch
 
@@ -115,7 +116,7 @@ class Subject:
         self._start("backward", inputs)
         try:
             with np.errstate():
-                op.backward(*inputs, cotangents[0] if len(cotangents) == 1 else tuple(cotangents))
+                call_backward(op, inputs, cotangents[0] if len(cotangents) == 1 else tuple(cotangents))
         except BaseException as error:  # whatever it is, it is what is wrong with the op
             if not is_of_the_op(error):
                 raise
@@ -312,9 +313,8 @@ def _parameter_names(forward: Callable[..., Any]) -> tuple[str, ...]:
 
 def check_backward_takes(subject: Subject, arity: int) -> None:
     """Raise MalformedOp if `backward` cannot be called with `arity` inputs and a cotangent."""
-    try:
-        inspect.signature(subject.make().backward).bind(*range(arity + 1))
-    except TypeError as error:
+    why = refusal(subject.make(), arity)
+    if why:
         names = ", ".join((*input_names(subject, arity), "grad"))
-        raise MalformedOp(f"{subject.name}.backward cannot be called with ({names}): {error}. "
-                          "It takes what forward takes, and the output's gradient last") from error  # fmt: skip
+        raise MalformedOp(f"{subject.name}.backward cannot be called with ({names}): {why}. "
+                          "It takes what forward takes, and the output's gradient last")  # fmt: skip

@@ -438,3 +438,18 @@ def test_no_gradient_is_made_where_none_is_read():
 def test_memory_is_linear_in_the_graph():
     small, large = peak(lambda: chain(1000).backward()), peak(lambda: chain(4000).backward())
     assert large < 6 * small  # quadratic would be 16; a dict that grows is 4 to 5
+
+
+def test_a_cotangent_may_be_given_by_its_name():
+    class Together(Function):
+        def forward(self, *variables):
+            return variable(sum(v.data for v in variables))
+
+        def backward(self, *variables, grad):
+            for v in variables:
+                v.grad += grad
+
+    x, y = (tensor(v) for v in ([1.0, 2.0], [3.0, 4.0]))
+    Together()(x, y, x).backward(np.array([1.0, 10.0]))
+    np.testing.assert_array_equal(x.grad, [2.0, 20.0])
+    np.testing.assert_array_equal(y.grad, [1.0, 10.0])

@@ -217,3 +217,21 @@ def test_many_combinations_of_ranks_are_counted_and_not_listed():
     (sampling,) = infer(subject_of(Summed, {}), 3)
     assert re.fullmatch(r"3 inputs of up to 4-d, in \d\d combinations, such as \(.*", str(sampling))
     assert "in 2 combinations" not in str(infer(subject_of(_taking(EITHER[1]), {}), 2)[0])
+
+
+@pytest.mark.parametrize("lengths", [(4, 3), (1, 3), (6, 3), (4, 3, 3), (3, 3, 1)])
+@pytest.mark.parametrize("rows", [(), (2,)])
+def test_vectors_of_lengths_that_only_the_op_knows_are_found(lengths, rows):
+    class OfTheseLengths(Function):
+        def forward(self, *variables):
+            for v, n in zip(variables, lengths, strict=True):
+                if v.data.ndim != len(rows) + 1 or v.data.shape[-1] != n:
+                    raise ValueError("expected others")
+            return variable(sum(v.data.sum(axis=-1) for v in variables))
+
+        def backward(self, *variables, grad):
+            raise NotImplementedError
+
+    (sampling, *_) = infer(subject_of(OfTheseLengths, {}), len(lengths), None, None)
+    assert sampling.shapes
+    assert all(tuple(s[-1] for s in shapes) == lengths for shapes in sampling.shapes)

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from adverify.blame.rounding import is_same_array
+from adverify.calling import call_backward
 from adverify.engine import Function, Variable
 from adverify.expression import Apply
 from adverify.subject import Arrays
@@ -48,7 +49,7 @@ class Observed(Function):
         given, values = (tuple(map(np.array, some)) for some in (cotangents, [x.data for x in inputs]))
         buffers = [x._grad for x in inputs]  # reading `grad` would allocate what is not there
         held = [np.zeros_like(x.data) if b is None else np.array(b) for x, b in zip(inputs, buffers, strict=True)]
-        self.op.backward(*inputs, grad)
+        call_backward(self.op, inputs, grad)
         offence = ""
         if not all(map(is_same_array, cotangents, given)):
             offence = "changes the cotangent that it is given"

@@ -4,17 +4,23 @@ from __future__ import annotations
 
 import graphlib
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import ClassVar
 
 import numpy as np
 
 from adverify.case import Case
 from adverify.strategies.values import Regime
-from adverify.subject import BackwardRaised, Rejected
+from adverify.subject import Arrays, BackwardRaised, Rejected
 from adverify.verdict import Evidence, Status, Verdict, mismatch, undecided, violated
 
 EPS = float(np.finfo(np.float64).eps)
+
+LIBRARIES = 1e6
+"""Roundings that another order of additions may cost: libraries choose their algorithm by layout and by size."""
+
+WAYS, DRIFTS = 4, 16
+"""To leave an input by a bit of each element, and how many times what these change other arithmetic may."""
 
 
 class Property(ABC):
@@ -118,6 +124,46 @@ def differing(
     return tuple(found)
 
 
+def differing_in_arithmetic(
+    case: Case, of: Callable[[Case], Arrays], names: Sequence[str], expected: Sequence[np.ndarray],
+    actual: Sequence[np.ndarray], sizes: Sequence[float],
+) -> tuple[Evidence, ...]:  # fmt: skip
+    """Compare what other arithmetic gave, which is inexact where the last bits of the inputs decide.
+
+    `of` gives, of a case, what is compared.
+    """
+    found = differing(names, expected, actual, sizes, LIBRARIES)
+    if not found:
+        return ()
+    lost = [DRIFTS * d / (LIBRARIES * EPS) for d in drift(case, of)]
+    return differing(names, expected, actual, [s + d for s, d in zip(sizes, lost, strict=True)], LIBRARIES)
+
+
+def drift(case: Case, of: Callable[[Case], Arrays]) -> list[float]:
+    """By how much arrays change where each element is off by a unit in the last place, up or down by itself."""
+    rng, here = case.rng(), of(case)
+    most = [0.0] * len(here)
+    for _ in range(WAYS):
+        try:
+            there = of(case.at(tuple(nudged(a, rng) for a in case.arrays)))
+        except (Rejected, BackwardRaised):
+            continue
+        changes = (np.abs(np.asarray(v) - w).max(initial=0.0) for v, w in zip(there, here, strict=True))
+        most = [max(m, float(np.nan_to_num(c))) for m, c in zip(most, changes, strict=True)]
+    return most
+
+
+def nudged(a: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Move each element of an array by a unit in the last place, up or down."""
+    moved: np.ndarray = a + rng.choice([-1, 1], a.shape).astype(a.dtype) * np.spacing(a)
+    return moved
+
+
+def gradients(case: Case) -> Arrays:
+    """Give the gradients of a case's inputs."""
+    return case.vjp
+
+
 def grads(case: Case) -> tuple[str, ...]:
     """Name the gradients of a case's inputs."""
     return tuple(f"{n}.grad" for n in case.names)
@@ -137,5 +183,6 @@ def is_usable(case: Case) -> bool:
 
 
 __all__ = [
-    "Property", "Status", "all_properties", "dependents", "differing", "grads", "is_usable", "output_names", "rounding",
+    "Property", "Status", "all_properties", "dependents", "differing", "differing_in_arithmetic", "drift", "gradients",
+    "grads", "is_usable", "nudged", "output_names", "rounding",
 ]  # fmt: skip

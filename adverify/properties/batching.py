@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 
 from adverify.case import Case
-from adverify.properties.base import Property, differing, grads
+from adverify.properties.base import Property, differing_in_arithmetic, gradients, grads
 from adverify.verdict import HOLDS, Verdict, violated
 
 
@@ -49,7 +49,7 @@ class Batching(Property):
             cotangents = tuple(np.array(g[index]) for g in case.cotangents)
             for total, i, v in zip(expected, own, case.subject.vjp(single, cotangents), strict=True):
                 total[i] += v
-        evidence = differing(grads(case), expected, case.vjp, case.sizes, slack=1e6)
+        evidence = differing_in_arithmetic(case, gradients, grads(case), expected, case.vjp, case.sizes)
         return violated("a batch's gradient is not that of its elements, stacked", *evidence) if evidence else HOLDS
 
 

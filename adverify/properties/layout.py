@@ -8,12 +8,9 @@ import numpy as np
 
 from adverify.case import Case, largest
 from adverify.engine import variable
-from adverify.properties.base import EPS, Property, differing, grads, output_names
+from adverify.properties.base import EPS, LIBRARIES, Property, differing_in_arithmetic, gradients, grads, output_names
 from adverify.subject import Rejected, data_of
 from adverify.verdict import HOLDS, Verdict, violated
-
-SLACK = 1e6
-"""Roundings that another order of additions may cost: libraries choose their algorithm by layout."""
 
 ROUNDINGS = 64
 """The same, in units of what forward is seen to round inside."""
@@ -82,7 +79,9 @@ class Layout(Property):
             outputs = data_of(case.subject.apply(op, inputs))
         except Rejected as rejected:
             return violated(f"forward does not take {name} inputs: {rejected}")
-        evidence = differing(output_names(case), case.outputs, outputs, _rounded_inside(case), SLACK)
+        evidence = differing_in_arithmetic(
+            case, lambda c: c.outputs, output_names(case), case.outputs, outputs, _rounded_inside(case)
+        )
         if evidence:
             return violated(f"forward gives another output for {name} inputs", *evidence)
         cotangents = (
@@ -94,14 +93,14 @@ class Layout(Property):
         for what, mine, before in given:
             if not np.array_equal(mine, before, equal_nan=True):
                 return violated(f"{what} is changed where arrays are {name}")
-        evidence = differing(grads(case), case.vjp, actual, sizes, SLACK)
+        evidence = differing_in_arithmetic(case, gradients, grads(case), case.vjp, actual, sizes)
         return violated(f"backward gives another gradient for {name} arrays", *evidence) if evidence else HOLDS
 
 
 def _rounded_inside(case: Case) -> list[float]:
     """How large the outputs' terms are, if they show what forward is known to round inside."""
     terms = max(largest(*case.outputs), case.sizes[0] * largest(*case.arrays))
-    relative = ROUNDINGS * case.sampling.noise / (SLACK * EPS)
+    relative = ROUNDINGS * case.sampling.noise / (LIBRARIES * EPS)
     return [relative * max(1.0, terms / case.sampling.scale if case.sampling.scale else 1.0)] * len(case.outputs)
 
 

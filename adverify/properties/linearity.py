@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 
 from adverify.case import Case
-from adverify.properties.base import Property, grads
+from adverify.properties.base import Property, drift, gradients, grads
 from adverify.subject import Arrays
 from adverify.verdict import HOLDS, Evidence, Verdict, mismatch, violated
 
@@ -78,8 +78,5 @@ class Linearity(Property):
 
     def _is_noisy(self, case: Case) -> bool:
         """Whether backward amplifies rounding so much that a failure of linearity says nothing."""
-        nudged = tuple(a + np.spacing(a) for a in case.arrays)
-        near = case.subject.vjp(nudged, case.cotangents)
-        drift = max((float(np.abs(n - v).max(initial=0.0)) for n, v in zip(near, case.vjp, strict=True)), default=0.0)
         size = max((float(np.abs(v).max(initial=0.0)) for v in case.vjp), default=0.0)
-        return drift > 0.1 * RELATIVE * size
+        return max(drift(case, gradients), default=0.0) > 0.1 * RELATIVE * size

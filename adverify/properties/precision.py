@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from adverify.case import Case, flat, largest
-from adverify.properties.base import EPS, Property, grads, is_usable
+from adverify.properties.base import EPS, WAYS, Property, drift, gradients, grads, is_usable, nudged
 from adverify.strategies.cases import ordinary
 from adverify.subject import Arrays, BackwardRaised, Rejected
 from adverify.verdict import HOLDS, Evidence, Verdict, undecided, violated
@@ -134,9 +134,8 @@ def _lost_in_single(case: Case) -> tuple[float, Evidence] | None:
         g32 = tuple(g.astype(y.dtype) for g, y in zip(case.cotangents, outputs, strict=True))
         actual = case.subject.vjp(single, g32)
         expected = case.subject.vjp(double, case.cotangents)
-        near = [
-            case.subject.vjp(tuple(np.nextafter(a, np.float32(end)) for a in single), g32) for end in (-np.inf, np.inf)
-        ]
+        rng = case.rng()
+        near = [case.subject.vjp(tuple(nudged(a, rng) for a in single), g32) for _ in range(WAYS)]
     except Rejected:
         return None
     if [y.shape for y in outputs] != [y.shape for y in case.outputs]:
@@ -167,11 +166,15 @@ def rounds_to_single(case: Case) -> str:
     """Say how backward is seen to compute in single precision; nothing if it is not.
 
     Digits that cancel inside backward, as in 1 - tanh(x), go missing as well, but not for any input: what is seen at
-    the case must be seen at other ordinary inputs too.
+    the case must be seen at other ordinary inputs too. Where the last bits of the inputs decide there are no digits.
     """
     for i in range(len(case.arrays)):
         how = _seen_to_round(case, i)
-        if how and all(_seen_to_round(other, i) != "" for other in _elsewhere(case)):
+        if (
+            how
+            and drift(case, gradients)[i] <= FINE * case.sizes[i]
+            and all(_seen_to_round(other, i) != "" for other in _elsewhere(case))
+        ):
             return how
     return ""
 

@@ -467,3 +467,29 @@ class LogOfPositiveDeterminant(Function):
 
     def backward(self, a, grad):
         a.grad += grad * np.linalg.inv(a.data).T
+
+
+class RegularisedLeastSquares(Function):
+    """By the normal equations, of which a small number on the diagonal keeps few digits."""
+
+    small = 1e-6
+
+    def _inner(self, a):
+        return a.T @ a + self.small * np.eye(a.shape[1])
+
+    def forward(self, a, b):
+        if a.data.ndim != 2 or b.data.shape != a.data.shape[:1]:
+            raise ValueError("expected a matrix and a vector as long as its columns")
+        return variable(np.linalg.solve(self._inner(a.data), a.data.T @ b.data))
+
+    def backward(self, a, b, grad):
+        inner = self._inner(a.data)
+        x, z = np.linalg.solve(inner, a.data.T @ b.data), np.linalg.solve(inner, grad)
+        b.grad += a.data @ z
+        a.grad += np.outer(b.data - a.data @ x, z) - np.outer(a.data @ z, x)
+
+
+class AlmostSingularLeastSquares(RegularisedLeastSquares):
+    """The same with so small a number that few digits are left, and none in single precision."""
+
+    small = 1e-9

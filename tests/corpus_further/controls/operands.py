@@ -287,3 +287,16 @@ class LargestKey(Function):
         first = np.argmax(keys.data)
         keys.grad[first] += grad * values.data[first]
         values.grad[first] += grad * keys.data[first]
+
+
+class LargestOfAll(Function):
+    """Any number of inputs, and a cotangent that is given by its name."""
+
+    def forward(self, *variables):
+        return variable(np.stack(np.broadcast_arrays(*[v.data for v in variables])).max(axis=0))
+
+    def backward(self, *variables, grad):
+        values = np.stack(np.broadcast_arrays(*[v.data for v in variables]))
+        largest = values == values.max(axis=0)
+        for v, share in zip(variables, largest / largest.sum(axis=0), strict=True):
+            v.grad += _unbroadcast(grad * share, v.data.shape)

@@ -301,3 +301,36 @@ class PowerOfNothing(Function):
         above = np.where(b > 0, b, 1.0)
         x.grad += _unbroadcast(grad * np.where(b > 0, e * above ** (e - 1), 0.0), x.data.shape)
         y.grad += _unbroadcast(grad * np.where(b > 0, above**e * np.log(above), 0.0), y.data.shape)
+
+
+class SumOfAll(_Operands):
+    """Any number of inputs, and a cotangent that is given by its name: the third is left out."""
+
+    def forward(self, *variables):
+        return variable(sum(v.data for v in variables))
+
+    def backward(self, *variables, grad):
+        self._add(variables[:2], [grad] * len(variables[:2]))
+
+
+class RotationOfPoint(Function):
+    """A point turned by a quaternion that is made a unit: its length is left out of the gradient's direction."""
+
+    violates = "gradient"
+
+    def forward(self, q, p):
+        if q.data.shape != (4,) or p.data.shape != (3,):
+            raise ValueError("expected a quaternion and a point")
+        w, u = self._unit(q.data)
+        return variable(p.data + 2 * w * np.cross(u, p.data) + 2 * np.cross(u, np.cross(u, p.data)))
+
+    def _unit(self, q):
+        q = q / np.linalg.norm(q)
+        return q[0], q[1:]
+
+    def backward(self, q, p, grad):
+        w, u = self._unit(q.data)
+        across = np.cross(p.data, grad)
+        inner = 2 * (u @ p.data) * grad + 2 * (u @ grad) * p.data - 4 * (p.data @ grad) * u
+        p.grad += grad - 2 * w * np.cross(u, grad) + 2 * np.cross(np.cross(grad, u), u)
+        q.grad += np.concatenate([[2 * u @ across], 2 * w * across + inner]) / np.linalg.norm(q.data)

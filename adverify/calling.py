@@ -1,0 +1,57 @@
+"""How a `backward` is called: with the cotangent last, or by its name where it is written ``(*variables, grad)``."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Sequence
+from functools import cache
+from typing import Any
+
+
+def call_backward(op: Any, inputs: Sequence[Any], grad: Any) -> None:
+    """Call an op's `backward` with what its `forward` took and the output's cotangent.
+
+    Examples
+    --------
+    >>> from adverify import Function, tensor
+    >>> class Add(Function):
+    ...     def backward(self, *variables, grad):
+    ...         for x in variables:
+    ...             x.grad += grad
+    >>> x, y = tensor(1.0), tensor(2.0)
+    >>> call_backward(Add(), [x, y], 3.0)
+    >>> print(x.grad, y.grad)
+    3.0 3.0
+    """
+    name = _name_of_cotangent(type(op).backward)
+    if name:
+        op.backward(*inputs, **{name: grad})
+    else:
+        op.backward(*inputs, grad)
+
+
+def cotangent_as_written(op: type, grad: str) -> str:
+    """Write a cotangent as an argument of the `backward` of a class."""
+    name = _name_of_cotangent(op.backward)  # type: ignore[attr-defined]
+    return f"{name}={grad}" if name else grad
+
+
+def refusal(op: Any, arity: int) -> str:
+    """Say why `backward` cannot be called with as many inputs and a cotangent; nothing if it can."""
+    name = _name_of_cotangent(type(op).backward)
+    try:
+        inspect.signature(op.backward).bind(*range(arity if name else arity + 1), **({name: 0} if name else {}))
+    except TypeError as error:
+        return str(error)
+    return ""
+
+
+@cache
+def _name_of_cotangent(backward: Callable[..., None]) -> str:
+    """Name the one parameter that can only be given by its name; nothing if there is none."""
+    try:
+        parameters = inspect.signature(backward).parameters.values()
+    except (TypeError, ValueError):  # of what is written in C
+        return ""
+    by_name = [p.name for p in parameters if p.kind is p.KEYWORD_ONLY and p.default is p.empty]
+    return by_name[0] if len(by_name) == 1 else ""
