@@ -8,6 +8,7 @@ import numpy as np
 
 from adverify import oracle
 from adverify.conditioning import FITS, Conditioning
+from adverify.ray import UNEVEN
 from adverify.shapes import elements
 
 HALF_PRECISION = 2.0**-7
@@ -58,6 +59,7 @@ class Excuses(Conditioning):
             or self._overflows(low, high)
             or self._leaves_range()
             or self._may_be_steep()
+            or self._breaks_between()
             or self._cancels()
         )
 
@@ -177,6 +179,14 @@ class Excuses(Conditioning):
         """Say that what large outputs do not show may well be an infinite slope."""
         bound = self.hidden(1.0) / float(np.abs(self.direction[self.direction != 0]).min())
         return "the outputs are too large to show how steep they are" if bound > STEEP else ""
+
+    def _breaks_between(self) -> str:
+        """Say that forward is not finite between steps at which it is, as where it has its zeros at whole numbers."""
+        finite = np.isfinite(self.phi)
+        t = UNEVEN[1] * 2.0 ** -np.arange(self.phi.shape[1] - 1.0)
+        between = np.stack([self.values_along(side * t) for side in (1, -1)])
+        breaks = finite[:, :-1] & finite[:, 1:] & ~np.isfinite(between)
+        return "forward is not finite between the steps that show a slope" if breaks.any() else ""
 
     def _leaves_range(self) -> str:
         """Say that backward's gradient is finite, and only times the step that was asked for it is not."""

@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy.linalg import expm, expm_frechet
-from scipy.special import log_softmax, softmax
+from scipy.special import gamma, log_softmax, psi, rgamma, softmax
 
 from adverify import (
     Function,
@@ -1197,3 +1197,24 @@ class AllNoise(Function):
 def test_a_slope_is_wrong_where_outputs_are_nothing_but_noise():
     with pytest.raises(VerificationError, match="wrong gradient"):
         check_function(AllNoise(1e-4), seed=0, max_examples=25)
+
+
+class OfWholeNumbersZero(Elementwise):
+    """1 / gamma: at the poles of gamma the slope is a factorial, which is soon more than floats hold."""
+
+    def value(self, x):
+        return rgamma(x)
+
+    def slope(self, x):
+        pole = (x <= 0) & (x == np.floor(x))
+        safe = np.where(pole, 1.0, x)
+        with np.errstate(all="ignore"):
+            factorial = np.where(np.fmod(x, 2) == 0, 1.0, -1.0) * gamma(1 - np.where(pole, x, 0.0))
+            return np.where(pole, factorial, -psi(safe) * rgamma(safe))
+
+
+@pytest.mark.parametrize("x", [-1e10, -3e12])
+def test_zeros_between_which_forward_is_not_finite_show_no_slope(x):
+    with pytest.raises(Undecided, match="not finite between"):
+        check_case(OfWholeNumbersZero, [[x]], property="extremes")
+    assert check_case(OfWholeNumbersZero, [[-7.0, -3.5]]).ok
