@@ -15,7 +15,8 @@ from adverify.shapes import MAX_ELEMENTS, Shapes, cut, elements, spread
 SHORT, LONG = 2, 3
 MOST_TIED = 5
 """More axes than these belong together only if they are all that is left."""
-MOST_IN_RATIO = 4
+MOST_IN_RATIO, MOST_VECTORS = 4, 3
+"""Axes that are multiples of others, and how many of the inputs are vectors then."""
 MOST_AXES = 12
 MOST_RANKS = 4
 """Of the combinations of ranks that an op takes, twice as many are looked at of those with the most axes, as ops of
@@ -82,7 +83,7 @@ def _longer(takes: Takes, ranks: Sequence[int], sizes: Sequence[int], length: in
 def in_ratio_shapes(takes: Takes, arity: int) -> Iterator[Shapes]:
     """Give matrices and vectors that an op takes in which a few axes are a multiple of others, as of gated cells."""
     for ranks in sorted(_ranks(arity), key=lambda r: -sum(r)):
-        if not set(ranks) <= {1, 2} or ranks.count(1) > 2:
+        if not set(ranks) <= {1, 2} or ranks.count(1) > MOST_VECTORS:
             continue
         for ratio, count in itertools.product((4, 3, 2), range(1, MOST_IN_RATIO + 1)):
             for longer in itertools.combinations(range(sum(ranks)), count):

@@ -46,6 +46,15 @@ def refusal(op: Any, arity: int) -> str:
     return ""
 
 
+def inputs_named(op: Any) -> int | None:
+    """How many inputs `backward` names; None if it takes any number."""
+    kinds, parameters = inspect.Parameter, inspect.signature(op.backward).parameters.values()
+    if any(p.kind is kinds.VAR_POSITIONAL for p in parameters):
+        return None
+    named = sum(p.kind in (kinds.POSITIONAL_ONLY, kinds.POSITIONAL_OR_KEYWORD) for p in parameters)
+    return named if _name_of_cotangent(type(op).backward) else named - 1
+
+
 @cache
 def _name_of_cotangent(backward: Callable[..., None]) -> str:
     """Name the one parameter that can only be given by its name; nothing if there is none."""

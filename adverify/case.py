@@ -69,6 +69,11 @@ class Case:
         return (max(seen, natural),) * len(self.arrays)
 
     @property
+    def terms(self) -> tuple[float, ...]:
+        """How large what is added up to gradients is: parts of a share may be as large as the cotangent, and cancel."""
+        return tuple(max(size, largest(*self.cotangents)) for size in self.sizes)
+
+    @property
     def names(self) -> tuple[str, ...]:
         return input_names(self.subject, len(self.arrays))
 

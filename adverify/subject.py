@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from adverify.calling import call_backward, refusal
+from adverify.calling import call_backward, inputs_named, refusal
 from adverify.engine import Function, Variable, variable
 from adverify.isolation import OutOfTime, Watch
 
@@ -267,13 +267,19 @@ def is_immutable(value: Any) -> bool:
 
 
 def arities(subject: Subject) -> tuple[int, ...]:
-    """How many inputs `forward` takes: one number for each of its optional inputs, a few for `*variables`."""
+    """How many inputs `forward` takes: one number for each of its optional inputs, a few for `*variables`.
+
+    Of those as many as its backward names, if it does.
+    """
     kinds = inspect.Parameter
     parameters = list(inspect.signature(subject.make().forward).parameters.values())
     named = [p for p in parameters if p.kind in (kinds.POSITIONAL_ONLY, kinds.POSITIONAL_OR_KEYWORD)]
     required = sum(p.default is kinds.empty for p in named)
     optional = sum(p.default is None for p in named)
     if takes_any_number(subject):
+        only = inputs_named(subject.make())
+        if only is not None and only > required:
+            return (only,)
         return tuple(range(max(required, 1), max(required, 1) + 3))
     if not named:
         raise MalformedOp(f"{subject.name}.forward takes no inputs; it needs at least one Variable")

@@ -6,7 +6,7 @@ import numpy as np
 
 from adverify.case import Case
 from adverify.engine import Function, variable
-from adverify.properties.base import EPS, Property, differing, grads
+from adverify.properties.base import EPS, Property, differing, grads, in_pieces
 from adverify.verdict import HOLDS, Verdict, mismatch, violated
 
 
@@ -52,7 +52,7 @@ class Accumulation(Property):
         for name, h, v, s, a in zip(grads(case), held, plain, size, after, strict=True):
             if np.shape(a) != v.shape:
                 return violated(f"{name} has shape {np.shape(a)} where it held one of {v.shape}")
-            evidence = mismatch(name, h + v, a, 1e4 * EPS * s)
+            evidence = mismatch(name, h + v, a, 1e4 * EPS * s + in_pieces(case))
             if evidence.wrong.any():
                 how = "overwrites what .grad held" if np.allclose(a, v) else "does not add its share to what .grad held"
                 return violated(f"backward {how}: before {_brief(h)}, share {_brief(v)}, after {_brief(a)}", evidence)
@@ -94,7 +94,7 @@ class Accumulation(Property):
     def _keeps_none(self, case: Case) -> Verdict:
         """Use the op twice, and the same once more with something added in between to what the first use left."""
         expected, actual = self._second_use(case, 0.0), self._second_use(case, 1.0)
-        evidence = differing(grads(case), expected, actual, case.sizes)
+        evidence = differing(grads(case), expected, actual, case.terms)
         return violated("backward leaves an array as .grad that it keeps: what is added to it changes the next use",
                         *evidence) if evidence else HOLDS  # fmt: skip
 

@@ -56,7 +56,7 @@ class Aliasing(Property):
         op = case.subject.make()
         case.subject.apply(op, inputs)
         actual = case.subject.pull_back(op, inputs, apart.cotangents)
-        evidence = differing(grads(apart), apart.vjp, actual, apart.sizes, slack=256)
+        evidence = differing(grads(apart), apart.vjp, actual, apart.terms, slack=256)
         return violated("two Variables over one array are taken for the same Variable", *evidence) \
             if evidence else HOLDS  # fmt: skip
 
@@ -72,6 +72,6 @@ class Aliasing(Property):
         case.subject.apply(op, inputs)
         actual = case.subject.pull_back(op, inputs, apart.cotangents)[i]
         a, b = case.names[i], case.names[j]
-        evidence = differing([f"{a}.grad"], [expected], [actual], [max(apart.sizes[i], apart.sizes[j])], slack=256)
+        evidence = differing([f"{a}.grad"], [expected], [actual], [max(apart.terms[i], apart.terms[j])], slack=256)
         return violated(f"one Variable as both {a} and {b} does not get the sum of both partials", *evidence) \
             if evidence else HOLDS  # fmt: skip

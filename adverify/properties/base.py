@@ -9,7 +9,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from adverify.case import Case
+from adverify.case import Case, largest
 from adverify.strategies.values import Regime
 from adverify.subject import Arrays, BackwardRaised, Rejected
 from adverify.verdict import Evidence, Status, Verdict, mismatch, undecided, violated
@@ -18,6 +18,9 @@ EPS = float(np.finfo(np.float64).eps)
 
 LIBRARIES = 1e6
 """Roundings that another order of additions may cost: libraries choose their algorithm by layout and by size."""
+
+PIECES = 64
+"""Roundings of the cotangent that sums of it may cost."""
 
 WAYS, DRIFTS = 4, 16
 """To leave an input by a bit of each element, and how many times what these change other arithmetic may."""
@@ -135,7 +138,7 @@ def differing_in_arithmetic(
     found = differing(names, expected, actual, sizes, LIBRARIES)
     if not found:
         return ()
-    lost = [DRIFTS * d / (LIBRARIES * EPS) for d in drift(case, of)]
+    lost = [(DRIFTS * d + in_pieces(case)) / (LIBRARIES * EPS) for d in drift(case, of)]
     return differing(names, expected, actual, [s + d for s, d in zip(sizes, lost, strict=True)], LIBRARIES)
 
 
@@ -151,6 +154,11 @@ def drift(case: Case, of: Callable[[Case], Arrays]) -> list[float]:
         changes = (np.abs(np.asarray(v) - w).max(initial=0.0) for v, w in zip(there, here, strict=True))
         most = [max(m, float(np.nan_to_num(c))) for m, c in zip(most, changes, strict=True)]
     return most
+
+
+def in_pieces(case: Case) -> float:
+    """What rounding costs where a share is added piece by piece, each as large as the cotangent."""
+    return PIECES * EPS * largest(*case.cotangents)
 
 
 def nudged(a: np.ndarray, rng: np.random.Generator) -> np.ndarray:
@@ -184,5 +192,5 @@ def is_usable(case: Case) -> bool:
 
 __all__ = [
     "Property", "Status", "all_properties", "dependents", "differing", "differing_in_arithmetic", "drift", "gradients",
-    "grads", "is_usable", "nudged", "output_names", "rounding",
+    "grads", "in_pieces", "is_usable", "nudged", "output_names", "rounding",
 ]  # fmt: skip

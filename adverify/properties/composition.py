@@ -69,7 +69,7 @@ class Composition(Property):
         for y, z, g in zip(first, second, case.cotangents, strict=True):
             _backward(_Sum()(_Scale(4.0)(y), _Scale(-2.0)(y), z), g)
         evidence = differing(
-            grads(case), [6.0 * np.asarray(v) for v in case.vjp], [x.grad for x in leaves], case.sizes, slack=1e4
+            grads(case), [6.0 * np.asarray(v) for v in case.vjp], [x.grad for x in leaves], case.terms, slack=1e4
         )
         return violated("in a graph that uses its output twice and the op twice, the leaves' gradient is wrong",
                         *evidence) if evidence else HOLDS  # fmt: skip
@@ -86,7 +86,7 @@ class Composition(Property):
             except BackwardRaised as raised:
                 return violated(f"{where}, {raised}", exception=raised.cause)
             evidence = [found for i, place in enumerate(places) if place != CONSTANT for found in differing(
-                [grads(case)[i]], [case.vjp[i]], [leaves[i].grad], [case.sizes[i]], slack=1e4
+                [grads(case)[i]], [case.vjp[i]], [leaves[i].grad], [case.terms[i]], slack=1e4
             )]  # fmt: skip
             if evidence:
                 return violated(f"{where}, the gradient is another", *evidence)
@@ -109,7 +109,7 @@ class Composition(Property):
         (middle_variable,) = _all_outputs(op(leaf))
         (outermost,) = _all_outputs(op(middle_variable))
         _backward(outermost, outer.cotangents[0])
-        evidence = differing(grads(case), expected, [leaf.grad], case.sizes, slack=1e4)
+        evidence = differing(grads(case), expected, [leaf.grad], case.terms, slack=1e4)
         return violated("applied to its own output, the op gives the leaf a wrong gradient", *evidence) \
             if evidence else HOLDS  # fmt: skip
 

@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 
 from adverify.case import Case
-from adverify.properties.base import Property, drift, gradients, grads
+from adverify.properties.base import Property, drift, gradients, grads, in_pieces
 from adverify.subject import Arrays
 from adverify.verdict import HOLDS, Evidence, Verdict, mismatch, violated
 
@@ -70,7 +70,7 @@ class Linearity(Property):
     def _evidence(self, case: Case, expected: Arrays, actual: Arrays, factor: float = 1.0) -> tuple[Evidence, ...]:
         largest = abs(factor) * max(case.sizes, default=0.0)
         found = tuple(
-            mismatch(n, e, a, RELATIVE * largest + 1e-290)
+            mismatch(n, e, a, RELATIVE * largest + abs(factor) * in_pieces(case) + 1e-290)
             for n, e, a in zip(grads(case), expected, actual, strict=True)
         )
         wrong = tuple(e for e in found if e.wrong.any())

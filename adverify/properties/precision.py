@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from adverify.case import Case, flat, largest
-from adverify.properties.base import EPS, WAYS, Property, drift, gradients, grads, is_usable, nudged
+from adverify.properties.base import EPS, WAYS, Property, drift, gradients, grads, in_pieces, is_usable, nudged
 from adverify.strategies.cases import ordinary
 from adverify.subject import Arrays, BackwardRaised, Rejected
 from adverify.verdict import HOLDS, Evidence, Verdict, undecided, violated
@@ -19,6 +19,9 @@ TINY = 1e-290
 
 VISIBLE = 1e-9
 """Of the usual size of a gradient: what is smaller may be what is left after cancelling, a few bits."""
+
+FEW_BITS = 2.0**24 * EPS
+"""Of a cotangent: what is left of parts of its size that cancel fits into single precision below it."""
 
 SLIGHT = 0.01
 """A share of a gradient that float32 may cost at a single input, where digits cancel."""
@@ -144,13 +147,13 @@ def _lost_in_single(case: Case) -> tuple[float, Evidence] | None:
         e, a = np.asarray(e, float), np.asarray(a, float)
         if not e.size or not np.isfinite(e).all() or not np.abs(e).max() < 1e30 or not 1e-30 < size < 1e30:
             continue
-        largest = max(size, float(np.abs(e).max()))
-        drift = max(float(np.abs(np.asarray(o, float) - a).max()) for o in others)
-        drift = drift if np.isfinite(drift) else 0.0
-        bar = np.full(e.shape, 1e3 * EPS32 * largest + 30 * drift)
+        steepest = max(size, float(np.abs(e).max()))
+        scatter = max(float(np.abs(np.asarray(o, float) - a).max()) for o in others)
+        scatter = scatter if np.isfinite(scatter) else 0.0
+        bar = np.full(e.shape, EPS32 * (1e3 * steepest + in_pieces(case) / EPS) + 30 * scatter)
         wrong = ~(np.abs(a - e) <= bar)
         if wrong.any():
-            return float(np.abs(a - e).max() / largest), Evidence(name, e, a, bar, wrong)
+            return float(np.abs(a - e).max() / steepest), Evidence(name, e, a, bar, wrong)
     return None
 
 
@@ -207,7 +210,8 @@ def _seen_to_round(case: Case, i: int) -> str | None:
         nudged = np.ravel(case.subject.vjp(case.arrays, tuple(h * (1 + FINE) for h in g))[i])
     except (Rejected, BackwardRaised):
         return None
-    nonzero = (np.abs(at) > max(TINY, VISIBLE * case.sizes[i])) & np.isfinite(at)
+    visible = max(TINY, VISIBLE * case.sizes[i], FEW_BITS * largest(*g))
+    nonzero = (np.abs(at) > visible) & np.isfinite(at)
     if not nonzero.any():
         return None
     if (at[nonzero] == at[nonzero].astype(np.float32)).all():

@@ -72,7 +72,7 @@ class Reentrancy(Property):
             if evidence:
                 return violated("an instance used before gives another output than a new one", *evidence)
             actual = case.subject.pull_back(op, inputs, other.cotangents)
-            evidence = differing(grads(other), other.vjp, actual, other.sizes)
+            evidence = differing(grads(other), other.vjp, actual, other.terms)
             if evidence:
                 return violated("an instance used before gives another gradient than a new one", *evidence)
         return HOLDS
@@ -82,7 +82,7 @@ class Reentrancy(Property):
         inputs = [self._forward(op, use, [variable(np.array(a)) for a in use.arrays]) for use in uses]
         for use, variables in list(zip(uses, inputs, strict=True))[:: -1 if last_first else 1]:
             actual = use.subject.pull_back(op, variables, use.cotangents)
-            evidence = differing(grads(use), use.vjp, actual, use.sizes)
+            evidence = differing(grads(use), use.vjp, actual, use.terms)
             if evidence:
                 return violated("used a second time before its backward, the op gives the first use another gradient",
                                 *evidence)  # fmt: skip
@@ -94,7 +94,7 @@ class Reentrancy(Property):
         inputs = self._forward(op, case, [variable(np.array(a)) for a in case.arrays])
         case.subject.pull_back(op, inputs, case.cotangents)
         twice = case.subject.pull_back(op, inputs, case.cotangents)
-        evidence = differing(grads(case), [2 * np.asarray(v) for v in case.vjp], twice, case.sizes, slack=256)
+        evidence = differing(grads(case), [2 * np.asarray(v) for v in case.vjp], twice, case.terms, slack=256)
         return (
             violated("a second pass over the same graph does not add the same again", *evidence) if evidence else HOLDS
         )
@@ -113,13 +113,13 @@ class Reentrancy(Property):
         for op, use, inputs in uses[::-1]:
             case.subject.pull_back(op, inputs, use.cotangents)
         expected = [np.asarray(case.vjp[i]) + np.asarray(other.vjp[i])]
-        names, actual, sizes = [f"{case.names[i]}.grad"], [shared.grad], [case.sizes[i]]
+        names, actual, sizes = [f"{case.names[i]}.grad"], [shared.grad], [case.terms[i]]
         for _, use, inputs in uses:
             for j in (j for j in range(len(inputs)) if j != i):
                 names.append(f"{use.names[j]}.grad")
                 expected.append(np.asarray(use.vjp[j]))
                 actual.append(inputs[j].grad)
-                sizes.append(use.sizes[j])
+                sizes.append(use.terms[j])
         evidence = differing(names, expected, actual, sizes, slack=256)
         return violated("two uses of the op that share an input disturb each other", *evidence) if evidence else HOLDS
 
@@ -135,7 +135,7 @@ class Reentrancy(Property):
         for op, use in zip(instances, uses, strict=True):
             use.subject.pull_back(op, inputs, use.cotangents)
         expected = [np.add(v, w) for v, w in zip(case.vjp, other.vjp, strict=True)]
-        sizes = [max(both) for both in zip(case.sizes, other.sizes, strict=True)]
+        sizes = [max(both) for both in zip(case.terms, other.terms, strict=True)]
         evidence = differing(grads(case), expected, [x.grad for x in inputs], sizes, slack=256)
         return violated(f"{case.subject.name} and {other.subject.name} on the same inputs disturb each other",
                         *evidence) if evidence else HOLDS  # fmt: skip

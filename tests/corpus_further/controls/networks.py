@@ -2,7 +2,7 @@
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
-from scipy.special import expit, log_softmax, softmax, xlogy
+from scipy.special import expit, log_softmax, logsumexp, softmax, xlogy
 
 from adverify import Function, variable
 
@@ -373,3 +373,57 @@ class CrossEntropyOfSoftTargets(Function):
         n = len(x.data)
         x.grad += grad / n * (t.data.sum(axis=1, keepdims=True) * softmax(x.data, axis=1) - t.data)
         t.grad -= grad / n * log_softmax(x.data, axis=1)
+
+
+class ChainLikelihood(Function):
+    """Scores of labels along a chain less those of the labels 0: where one path is sure, shares cancel to rounding."""
+
+    def _forward_scores(self, u, t):
+        scores = [u[0]]
+        for row in u[1:]:
+            scores.append(row + logsumexp(scores[-1][:, None] + t, axis=0))
+        return scores
+
+    def forward(self, u, t):
+        if u.data.ndim != 2 or not u.data.size or t.data.shape != (u.data.shape[1],) * 2:
+            raise ValueError("expected scores of labels, and of pairs of labels")
+        of_zeros = u.data[:, 0].sum() + (len(u.data) - 1) * t.data[0, 0]
+        return variable(logsumexp(self._forward_scores(u.data, t.data)[-1]) - of_zeros)
+
+    def backward(self, u, t, grad):
+        scores = self._forward_scores(u.data, t.data)
+        u.grad[:, 0] -= grad
+        t.grad[0, 0] -= grad * (len(scores) - 1)
+        share = softmax(scores[-1])
+        for step in range(len(scores) - 1, 0, -1):
+            u.grad[step] += grad * share
+            pairs = softmax(scores[step - 1][:, None] + t.data, axis=0) * share
+            t.grad += grad * pairs
+            share = pairs.sum(axis=1)
+        u.grad[0] += grad * share
+
+
+class GatedVectors(Function):
+    """One step of a cell that keeps some of its state, for vectors: two gates in one matrix."""
+
+    def forward(self, x, h, w, u, b):
+        n = h.data.size
+        if x.data.ndim != 1 or h.data.ndim != 1 or w.data.shape != (2 * n, x.data.size):
+            raise ValueError("lengths differ")
+        if u.data.shape != (2 * n, n) or b.data.shape != (2 * n,):
+            raise ValueError("lengths differ")
+        keep, new = self._gates(x.data, h.data, w.data, u.data, b.data)
+        return variable(keep * h.data + (1 - keep) * new)
+
+    def _gates(self, x, h, w, u, b):
+        keep, new = np.split(w @ x + u @ h + b, 2)
+        return expit(keep), np.tanh(new)
+
+    def backward(self, x, h, w, u, b, grad):
+        keep, new = self._gates(x.data, h.data, w.data, u.data, b.data)
+        share = np.concatenate([grad * (h.data - new) * keep * (1 - keep), grad * (1 - keep) * (1 - new**2)])
+        x.grad += w.data.T @ share
+        h.grad += u.data.T @ share + grad * keep
+        w.grad += np.outer(share, x.data)
+        u.grad += np.outer(share, h.data)
+        b.grad += share

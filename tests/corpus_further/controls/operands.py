@@ -300,3 +300,17 @@ class LargestOfAll(Function):
         largest = values == values.max(axis=0)
         for v, share in zip(variables, largest / largest.sum(axis=0), strict=True):
             v.grad += _unbroadcast(grad * share, v.data.shape)
+
+
+class LengthInSpace(Function):
+    """Any number of inputs as far as forward says, three as its backward does."""
+
+    def forward(self, *coordinates):
+        if len(coordinates) != 3 or len({c.data.shape for c in coordinates}) > 1:
+            raise ValueError("expected three coordinates of one shape")
+        return variable(np.sqrt(1 + sum(c.data**2 for c in coordinates)))
+
+    def backward(self, x, y, z, *, grad):
+        share = grad / np.sqrt(1 + x.data**2 + y.data**2 + z.data**2)
+        for c in (x, y, z):
+            c.grad += share * c.data
