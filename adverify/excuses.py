@@ -153,10 +153,10 @@ class Excuses(Conditioning):
         if self.actual != 0:
             return ""
         slope = max(abs(low), abs(high))
-        flat = _rests(self.phi, slope, 100 * self.rounding, finest)
+        flat = rests(self.phi, slope, 100 * self.rounding, finest)
         if not flat and self._own_scale:
             samples = self._at_own_scale
-            flat = _rests(samples.phi[0], self._own_scale * slope, 400 * samples.rounding[0], 0)
+            flat = rests(samples.phi[0], self._own_scale * slope, 400 * samples.rounding[0], 0)
         return "forward has stairs, and the point is on one" if flat else ""
 
     def _is_uneven(self, gap: float) -> str:
@@ -273,7 +273,7 @@ class Excuses(Conditioning):
         return "the outputs jump, and only cancel for this cotangent" if stays.any() else ""
 
 
-def _rests(phi: np.ndarray, slope: float, telling: np.ndarray, finest: int) -> bool:
+def rests(phi: np.ndarray, slope: float, telling: np.ndarray, finest: int) -> bool:
     """Whether phi, on a side, stays the same over rungs between which the slope would change it by a telling amount.
 
     It need not be 0 there: where the point is at the very edge of a stair, a side is a step away. But it has to be at

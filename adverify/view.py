@@ -10,6 +10,7 @@ from functools import cached_property
 import numpy as np
 
 from adverify.allowances import Allowances
+from adverify.excuses import rests
 from adverify.oracle import EPS, Plateau
 from adverify.question import RELATIVE_FLOOR, Finding
 from adverify.verdict import Status
@@ -23,8 +24,8 @@ SURELY = 1000
 COARSEST, MOST_LOST = 0.02, 3e4
 """The same for a forward that rounds to few digits: what a slope may lose of them, and the most that still decides."""
 
-LITTLE = 0.1
-"""Of what a claim is off, as much does not explain it."""
+LITTLE, LIKE = 0.1, 0.3
+"""Of what a claim is off: as much does not explain it, and slopes as far from the claim are like it."""
 
 FAR = 1e3
 """How many times what rounding hides is a change that shows in spite of it."""
@@ -174,11 +175,15 @@ class View(Allowances):
     def _is_left_below(self, p: Plateau, side: int) -> bool:
         """Whether at finer steps than a plateau's the slopes are others, beyond noise: structure too small to settle.
 
-        By much less than the claim is off they may be what they like.
+        By much less than the claim is off they may be what they like. Those of stairs say nothing unless they are like
+        the claim.
         """
         finer, noise = self.slopes[side, p.finest + 1 :], self.noise[side, p.finest + 1 :]
+        gap = abs(self.actual - p.value)
         with np.errstate(all="ignore"):
-            others = np.abs(finer - p.value) > np.maximum(noise, LITTLE * abs(self.actual - p.value))
+            others = np.abs(finer - p.value) > np.maximum(noise, LITTLE * gap)
+            if self.q.jump or rests(self.phi, max(abs(p.value), abs(self.actual)), 100 * self.rounding, p.finest):
+                others &= np.abs(finer - self.actual) <= LIKE * gap
         return bool((others[:-2] & others[1:-1] & others[2:]).any()) if others.size > 2 else False
 
     def _accuse(self, low: float, high: float, error: float, seen: Sequence[Plateau], where: str) -> Finding:

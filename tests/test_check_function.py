@@ -1218,3 +1218,28 @@ def test_zeros_between_which_forward_is_not_finite_show_no_slope(x):
     with pytest.raises(Undecided, match="not finite between"):
         check_case(OfWholeNumbersZero, [[x]], property="extremes")
     assert check_case(OfWholeNumbersZero, [[-7.0, -3.5]]).ok
+
+
+class Bisected(Elementwise):
+    """The root of y**3 + y = x, to a millionth: forward has stairs, which fine steps see one of."""
+
+    factor = 1.0
+
+    def value(self, x):
+        low, high = np.full_like(x, -60.0), np.full_like(x, 60.0)
+        if not (np.abs(x) < 60**3).all():
+            raise ValueError("out of range")
+        while (high - low).max(initial=0.0) > 1e-6:
+            middle = (low + high) / 2
+            below = middle**3 + middle < x
+            low, high = np.where(below, middle, low), np.where(below, high, middle)
+        return (low + high) / 2
+
+    def slope(self, x):
+        return self.factor / (3 * self.value(x) ** 2 + 1)
+
+
+def test_stairs_are_no_structure_that_hides_a_wrong_slope():
+    assert check_function(Bisected, max_examples=20, seed=1).ok
+    with pytest.raises(VerificationError, match="wrong gradient"):
+        check_function(type("OnePerCentOff", (Bisected,), {"factor": 1.01}), seed=1)
