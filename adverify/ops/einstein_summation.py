@@ -41,6 +41,8 @@ class Einsum(Function):
             raise ValueError(f"subscripts must name each output index once, and in an operand; got {subscripts!r}")
 
     def forward(self, *operands: Variable) -> Variable:
+        for term, o in zip(self.operands, operands, strict=False):  # NumPy says that there are too few, or too many
+            self._check_diagonal(term, o.data.shape)
         return variable(np.einsum(self.subscripts, *(o.data for o in operands)))
 
     def backward(self, *operands_and_grad: Any) -> None:
@@ -63,6 +65,16 @@ class Einsum(Function):
             else:
                 diagonal = np.einsum(f"{terms[i]}->{unique}", x.grad)  # a view: only there is the gradient not zero
                 diagonal += unbroadcast(share, diagonal.shape)
+
+    def _check_diagonal(self, term: str, shape: tuple[int, ...]) -> None:
+        """Raise if an index that is named twice has two lengths: NumPy takes 0 and 2, and returns what memory holds."""
+        before, _, after = term.partition("...")
+        if len(before + after) > len(shape):
+            return  # which NumPy refuses
+        lengths: dict[str, int] = {}
+        for c, n in [*zip(before, shape, strict=False), *zip(after[::-1], shape[::-1], strict=False)]:
+            if lengths.setdefault(c, n) != n:
+                raise ValueError(f"index {c!r} of {self.subscripts!r} has lengths {lengths[c]} and {n}: shape {shape}")
 
     def _spelled_out(self, arrays: list[np.ndarray]) -> list[str]:
         """The terms and the output with letters in place of ellipses, which are aligned at their last axes."""

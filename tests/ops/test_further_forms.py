@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from adverify import check_function, ops
+from adverify import check_function, ops, tensor
 from adverify.domains import real
 
 FORMS = [
@@ -88,3 +88,13 @@ def test_a_share_near_one_keeps_its_gradient(op):
 def test_what_does_not_fit_is_refused_in_words(make, words):
     with pytest.raises(ValueError, match=words):
         make()
+
+
+@pytest.mark.parametrize(("subscripts", "shape", "alike"), [
+    ("iij->ji", (0, 2, 5), (0, 0, 5)),
+    ("i...i->...", (2, 3, 0), (2, 3, 2)),
+])  # fmt: skip
+def test_a_diagonal_of_an_empty_and_another_length_is_refused(subscripts, shape, alike):
+    with pytest.raises(ValueError, match="has lengths"):
+        ops.Einsum(subscripts)(tensor(np.zeros(shape)))
+    assert ops.Einsum(subscripts)(tensor(np.zeros(alike))).data.shape == np.einsum(subscripts, np.zeros(alike)).shape
