@@ -16,6 +16,9 @@ ROUGHEST = 1e-3
 SHORT = 2.0**-27
 """The step for slopes at points nearby."""
 
+NEAR_BY = 0.01
+"""Of the way to points around, from where kinks are told from curves."""
+
 TURNING = 64
 """Unlike slopes around a point, to three digits, that are no pieces any more but one that turns."""
 
@@ -122,9 +125,31 @@ class Allowances(Excuses):
             if low != high:  # beside a kink that is known they may still tell of slopes that are small beside others
                 low = near[0] if near[0] < low - blur else low
                 high = near[1] if near[1] > high + blur else high
+            low, high = self._kinks_of_a_few(low, high, points[finite])
             is_blind = blur > BLIND * max(abs(low), abs(high), abs(self.actual))
             return low, high, error + blur if is_blind else error
         return min(low, near[0]), max(high, near[1]), error + coarse
+
+    def _kinks_of_a_few(self, low: float, high: float, points: np.ndarray) -> tuple[float, float]:
+        """Widen slopes by what outputs have to themselves that kink, small beside the slope of all together.
+
+        They are seen from points so near that what is only curved turns by nothing.
+        """
+        with np.errstate(all="ignore"):
+            near = self.q.x + NEAR_BY * (points - self.q.x)
+            outputs = self.q.evaluate(near)
+            slopes = (self.q.evaluate(near + SHORT * self.direction) - outputs) * self.q.g / SHORT
+            slopes[self.q.across_a_jump(near, outputs)] = np.nan
+            here = self._slopes_here()
+            blur = 16 * EPS * np.abs(outputs * self.q.g).max(axis=0, initial=0.0) / SHORT
+            least, most = (f.reduce(np.concatenate([slopes, here])) for f in (np.fmin, np.fmax))
+            kinks = (most - least > 0.5 * np.maximum(np.abs(least), np.abs(most))) & (most - least > 4 * blur)
+            middle = here.mean(axis=0)
+            down, up = float((middle - least)[kinks].sum()), float((most - middle)[kinks].sum())
+        middle_of_all = 0.5 * (low + high)
+        if not np.isfinite(down + up):
+            return low, high
+        return min(low, middle_of_all - down), max(high, middle_of_all + up)
 
     def _slopes_here(self) -> np.ndarray:
         """The slopes of each output at the point itself, to both sides."""

@@ -1243,3 +1243,26 @@ def test_stairs_are_no_structure_that_hides_a_wrong_slope():
     assert check_function(Bisected, max_examples=20, seed=1).ok
     with pytest.raises(VerificationError, match="wrong gradient"):
         check_function(type("OnePerCentOff", (Bisected,), {"factor": 1.01}), seed=1)
+
+
+class SteepOnes(Function):
+    """|x| with the sign of y, each element with a weight, of which one is large."""
+
+    off = 0.0
+
+    def _weights(self, x):
+        return np.where(np.arange(x.size) == 1, 5e4, 1.0)
+
+    def forward(self, x, y):
+        return variable(self._weights(x.data) * np.copysign(x.data, y.data))
+
+    def backward(self, x, y, grad):
+        x.grad += grad * self._weights(x.data) * (np.sign(x.data) * np.copysign(1.0, y.data) + self.off)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_a_kink_is_one_beside_a_slope_however_steep(seed):
+    x, y = [-0.0, -6.0, 0.0, 0.0, 0.5], [-0.0, -6.0, 0.0, -0.0, 0.5]
+    assert check_case(SteepOnes, [x, y], property="special values", seed=seed).ok
+    with pytest.raises(VerificationError, match="wrong gradient"):
+        check_case(type("Off", (SteepOnes,), {"off": 2.5}), [x, y], property="special values", seed=seed)
