@@ -9,7 +9,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from adverify.case import Case, largest
+from adverify.case import Case
 from adverify.strategies.values import Regime
 from adverify.subject import Arrays, BackwardRaised, Rejected
 from adverify.verdict import Evidence, Status, Verdict, mismatch, undecided, violated
@@ -20,7 +20,7 @@ LIBRARIES = 1e6
 """Roundings that another order of additions may cost: libraries choose their algorithm by layout and by size."""
 
 PIECES = 64
-"""Roundings of the cotangent that sums of it may cost."""
+"""Roundings of its terms that a sum may cost."""
 
 WAYS, DRIFTS = 4, 16
 """To leave an input by a bit of each element, and how many times what these change other arithmetic may."""
@@ -157,8 +157,8 @@ def drift(case: Case, of: Callable[[Case], Arrays]) -> list[float]:
 
 
 def in_pieces(case: Case) -> float:
-    """What rounding costs where a share is added piece by piece, each as large as the cotangent."""
-    return PIECES * EPS * largest(*case.cotangents)
+    """What rounding costs where a share is added piece by piece and little is left."""
+    return PIECES * EPS * max(case.terms, default=0.0)
 
 
 def nudged(a: np.ndarray, rng: np.random.Generator) -> np.ndarray:

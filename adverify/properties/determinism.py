@@ -36,7 +36,7 @@ class Determinism(Property):
             if evidence:
                 return violated("forward gives another output for the same input", *evidence)
             evidence = differing(
-                grads(case), case.vjp, case.subject.vjp(case.arrays, case.cotangents), case.terms, slack=4
+                grads(case), case.vjp, case.subject.vjp(case.arrays, case.cotangents), case.sizes, slack=4
             )
             if evidence:
                 return violated("backward gives another gradient for the same input", *evidence)

@@ -20,8 +20,9 @@ TINY = 1e-290
 VISIBLE = 1e-9
 """Of the usual size of a gradient: what is smaller may be what is left after cancelling, a few bits."""
 
-FEW_BITS = 2.0**24 * EPS
-"""Of a cotangent: what is left of parts of its size that cancel fits into single precision below it."""
+FEW_BITS, LAST_BIT = 2.0**24 * EPS, 2.0**-57
+"""Of a cotangent: what is left of parts of its size that cancel fits into single precision below the one, and is a
+multiple of the other."""
 
 SLIGHT = 0.01
 """A share of a gradient that float32 may cost at a single input, where digits cancel."""
@@ -210,8 +211,7 @@ def _seen_to_round(case: Case, i: int) -> str | None:
         nudged = np.ravel(case.subject.vjp(case.arrays, tuple(h * (1 + FINE) for h in g))[i])
     except (Rejected, BackwardRaised):
         return None
-    visible = max(TINY, VISIBLE * case.sizes[i], FEW_BITS * largest(*g))
-    nonzero = (np.abs(at) > visible) & np.isfinite(at)
+    nonzero = (np.abs(at) > max(TINY, VISIBLE * case.sizes[i])) & np.isfinite(at) & ~_is_left_over(at, largest(*g))
     if not nonzero.any():
         return None
     if (at[nonzero] == at[nonzero].astype(np.float32)).all():
@@ -220,6 +220,14 @@ def _seen_to_round(case: Case, i: int) -> str | None:
     if (stuck.size and stuck.mean() > 0.5) or (nudged[nonzero] == at[nonzero]).all():  # rounding may turn over for some
         return f"{grads(case)[i]} does not notice a relative change of 6e-11: backward rounds to float32 on the way"
     return ""
+
+
+def _is_left_over(values: np.ndarray, size: float) -> np.ndarray:
+    """Which values may be what is left of parts of a size that cancel: a few bits, and at a coarse place."""
+    unit = LAST_BIT * 2.0 ** np.floor(np.log2(size)) if size else 0.0
+    with np.errstate(all="ignore"):
+        left: np.ndarray = (np.abs(values) < FEW_BITS * size) & (np.remainder(values, unit) == 0)
+    return left
 
 
 def _is_stuck(values: Sequence[np.ndarray], least: float) -> np.ndarray:

@@ -418,3 +418,37 @@ class TakesEqualForTheSame(_ProductOf):
         for_x, for_y = self.shares(x, y, grad)
         x.grad += for_x
         y.grad += for_y
+
+
+class _Faint(Function):
+    """1e-12 sin x: what is as large as the cotangent is no measure of it."""
+
+    def forward(self, x):
+        return variable(1e-12 * np.sin(x.data))
+
+
+class FaintForLeavesOnly(_Faint):
+    """Right for an input that nothing computed, and off by a thousandth for one that comes from another op."""
+
+    violates = "composition"
+
+    def backward(self, x, grad):
+        x.grad += (1.0 if x.back is None else 1.001) * 1e-12 * grad * np.cos(x.data)
+
+
+class FaintInSingle(_Faint):
+    """The cosine in single precision."""
+
+    violates = "precision"
+
+    def backward(self, x, grad):
+        x.grad += 1e-12 * grad * np.cos(x.data).astype(np.float32)
+
+
+class FaintOverwritten(_Faint):
+    """Assigned, where it is to be added."""
+
+    violates = "accumulation"
+
+    def backward(self, x, grad):
+        x.grad = 1e-12 * grad * np.cos(x.data)
