@@ -64,7 +64,8 @@ class Domain:
         name = NAMES.get(replace(self, corners=()))
         if name:
             return name
-        ends = f"{'[' if self.closed_low else '('}{self.low:g}, {self.high:g}{']' if self.closed_high else ')'}"
+        low, high = self.low + 0.0, self.high + 0.0  # a bound that is found may be -0.0
+        ends = f"{'[' if self.closed_low else '('}{low:g}, {high:g}{']' if self.closed_high else ')'}"
         holes = f" without {', '.join(f'{p:g}' for p in self.without)}" if self.without else ""
         return f"{self.structure} {ends}{holes}".strip()
 

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from adverify import Function, ops, variable
+from adverify.domains import Domain
 from adverify.inference import infer
 from adverify.shapes import pattern_of, varied
 from adverify.subject import subject_of
@@ -235,3 +236,7 @@ def test_vectors_of_lengths_that_only_the_op_knows_are_found(lengths, rows):
     (sampling, *_) = infer(subject_of(OfTheseLengths, {}), len(lengths), None, None)
     assert sampling.shapes
     assert all(tuple(s[-1] for s in shapes) == lengths for shapes in sampling.shapes)
+
+
+def test_a_bound_at_zero_has_no_sign():
+    assert str(Domain(-0.0, 1.0, closed_low=True, closed_high=True)) == "[0, 1]"
