@@ -100,15 +100,15 @@ class Diagnosis(TypedDict):
 
 
 class Jacobian(TypedDict):
-    """How an output moves with an input: as backward claims, and as forward does. Of large ones, a part.
-
-    Rows are elements of the flattened output, columns are elements of the flattened input.
-    """
+    """How an output moves with an input: as backward claims, and as forward does. Of large ones, a part."""
 
     input: str
     output: str
-    rows: Annotated[tuple[int, int], Meta(description="First element, and the one after the last.")]
-    columns: Annotated[tuple[int, int], Meta(description="Likewise.")]
+    rows: Annotated[
+        tuple[int, int],
+        Meta(description="Elements of the flattened output: the first, and the one after the last."),
+    ]
+    columns: Annotated[tuple[int, int], Meta(description="Elements of the flattened input, likewise.")]
     size: Annotated[tuple[int, int], Meta(description="How many elements the output and the input have.")]
     analytic: Annotated[Array | None, Meta(description="Null if backward raised, or left another shape.")]
     numerical: Annotated[Array, Meta(description="NaN where no derivative was found.")]
