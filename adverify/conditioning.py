@@ -17,6 +17,9 @@ FITS = 1e-3
 SHARE = 0.1
 """Of what a claim is off, as much is most of it where the last bits are to explain it."""
 
+AWAY = 2.0 ** np.arange(8)
+"""How far from zero, in units of its distance, an output still may have another slope."""
+
 
 class Conditioning(Ray):
     """What inputs that are a few units in the last place away, in ways that break ties, say of one direction."""
@@ -27,6 +30,8 @@ class Conditioning(Ray):
             return "forward is so ill-conditioned that the last bits of its inputs decide"
         if self._backward_is_ill_conditioned(gap):
             return "backward is so ill-conditioned that the last bits of its inputs decide"
+        if self._is_lost_near_zero(gap, step):
+            return "an output is so near zero that how it moves there is lost in what the others round to"
         return ""
 
     def _forward_is_ill_conditioned(self, gap: float, step: float) -> bool:
@@ -63,6 +68,23 @@ class Conditioning(Ray):
             is_kink = np.ptp(claims, axis=0).max() < SHARE * gap
             among = few.min() <= self.actual <= few.max()
         return bool(among and not is_kink and np.ptp(few) > gap)
+
+    def _is_lost_near_zero(self, gap: float, step: float) -> bool:
+        """Whether an output has another slope within steps as short as it is from zero, which rounding leaves useless.
+
+        A singular value turns there, unseen beside one of ordinary size.
+        """
+        size, weight = np.abs(self.q.at_x), np.abs(self.q.g)
+        useless = self.rounding.max(initial=0.0) / (SHARE * gap)
+        near = np.flatnonzero((size > 0) & (size < useless) & (weight > 0))
+        if not near.size:
+            return False
+        with np.errstate(all="ignore"):
+            t = np.unique(size[near, None] * AWAY)
+            t = np.append(t[t < useless], step)
+            outputs = self.q.evaluate(self.q.x + t[:, None] * self.direction)[:, near]
+            slopes = (outputs - self.q.at_x[near]) / t[:, None]
+            return bool((weight[near] * np.abs(slopes[:-1] - slopes[-1]) > SHARE * gap).any())
 
     @cached_property
     def _bits_away(self) -> np.ndarray:

@@ -59,6 +59,18 @@ def test_what_the_last_bits_decide_accuses_nobody(op, draw, seed):
     assert seen[Status.HOLDS] >= DRAWS // 4
 
 
+def test_a_singular_value_near_zero_beside_a_large_one_accuses_nobody():
+    rng = np.random.default_rng(1)
+    for _ in range(DRAWS):
+        n = int(rng.integers(3, 6))
+        u, v = (np.linalg.qr(rng.normal(size=(n, n)))[0] for _ in range(2))
+        a = u * np.append(rng.uniform(1, 8), np.sort(10 ** rng.uniform(-13, -11, n - 1))[::-1]) @ v.T
+        cotangent = np.zeros(n)
+        cotangent[[0, -1]] = rng.normal(size=2) * [1.0, rng.choice([0.1, 1.0])]
+        verdict = judge_expression(Expression.trace(Svdvals()(tensor(a)), cotangents=(cotangent,))).verdict
+        assert verdict.status is not Status.VIOLATED, verdict.reason
+
+
 class Determinant(Function):
     """Its gradient is off by a tenth."""
 
