@@ -5,40 +5,34 @@ from __future__ import annotations
 import dataclasses
 import inspect
 import re
-import time
-from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Any, ClassVar
+from typing import Any
 
 import hypothesis
 import numpy as np
 from hypothesis import strategies as st
 
-from adverify.blame import Judgement, blame_of_misuse, judge_expression, shows_the_same
+from adverify.blame import Judgement, blame_of_misuse, judge_expression
 from adverify.case import Case, literal
 from adverify.check import known, verify
-from adverify.domains import Domain, real
+from adverify.domains import Domain
 from adverify.engine import Variable, variable
-from adverify.expression import Apply, Expression, Use
-from adverify.expression_shrinking import complexity, shrunk
+from adverify.expression import Expression, Use
+from adverify.expression_report import judged
 from adverify.isolation import isolated
 from adverify.program import Graph, Program, inner, parameters_of, program_of
 from adverify.properties import Property, all_properties
 from adverify.report import Diagnosis, Failure, InvalidFunction, Report, Undecided, VerificationError
-from adverify.sampling import Sampling
-from adverify.subject import BackwardRaised, Rejected, input_names, subject_of
+from adverify.subject import BackwardRaised, Rejected, input_names
 from adverify.tracing import Reader, is_recorded
 from adverify.verdict import Status, Verdict, undecided, violated
 
-RULE = "the gradient of a program is what the chain rule makes of its ops"
 LARGER = ((r"\bnode \d+, (`[^`]*`),?", r"\1"), (r"\bnode \d+ \((\w+)\)", r"`\1`"), (r"\bleaf \d+", "a leaf"),
           (r"\bnodes? \d+(, \d+)*( and \d+)?", "another node"))  # fmt: skip
 """What blame says of nodes, and how that is said without their numbers."""
 
 MOST_FOR_PARAMETERS = 30
 """Inputs at which the gradients of what a program holds are verified."""
-MOST_REMEMBERED = 64
-"""Guilty ops of which the smallest graph is remembered."""
 MOST_SHOWN = 12
 """Elements of a guilty op's input that are shown."""
 
@@ -120,90 +114,6 @@ def _location(f: Any) -> str:
         return f"{inspect.getsourcefile(written)}:{inspect.getsourcelines(written)[1]}"
     except (OSError, TypeError):
         return ""
-
-
-# An Expression -------------------------------------------------------------------------------------------------------
-
-
-class _WrittenOut(Program):
-    """A program that is an Expression, and is shown as such."""
-
-    expression: ClassVar[Expression]
-    is_complete = True
-
-    @classmethod
-    def example(cls, case: Case) -> str:
-        return str(cls.expression)
-
-    @classmethod
-    def again(cls, case: Case) -> str:
-        return f"from adverify.expression import Expression\n\n{cls.asked_by}({cls.expression.traced()})"
-
-
-def judged(e: Expression) -> Report:
-    """Judge one graph; if it is wrong, the smallest that is wrong for the same reason is in the report."""
-    report = Report("expression", target="adverify.expression:Expression")
-    started = time.perf_counter()
-    with isolated():
-        judgement = judge_expression(e)
-        if judgement.blame is not None:
-            e = _smallest(judgement)
-            judgement = judge_expression(e)
-            report.failures.append(_failure(e, judgement))
-    status = judgement.verdict.status
-    report.verdicts["composition"] = Counter([status.value])
-    report.cases = judgement.nodes
-    if status is Status.UNDECIDED:
-        report.undecided = 1
-        report.reasons[judgement.verdict.reason] += 1
-    if not report.failures and not report.cases:
-        report.obstacle = _why_nothing_is_decided(e, judgement)
-    report.seconds = time.perf_counter() - started
-    return report
-
-
-_SMALL: dict[Any, Expression] = {}
-
-
-def _smallest(wrong: Judgement) -> Expression:
-    """Give the smallest graph that shows what is wrong with one.
-
-    Hypothesis shrinks a wrong graph by hundreds of calls, so in a test of its what was found last is taken if it shows
-    the same.
-    """
-    assert wrong.blame is not None
-    assert wrong.expression is not None
-    e, n = wrong.expression, wrong.expression.nodes[wrong.blame.node]
-    key = wrong.blame.kind, n.subject.kind if wrong.blame.kind != "engine" and isinstance(n, Apply) else None
-    last = _SMALL.get(key) if hypothesis.currently_in_test_context() else None
-    if last is not None and complexity(last) <= complexity(e) and shows_the_same(last, wrong):
-        return last
-    if len(_SMALL) >= MOST_REMEMBERED:
-        _SMALL.clear()
-    _SMALL[key] = shrunk(e, lambda other: shows_the_same(other, wrong))
-    return _SMALL[key]
-
-
-def _why_nothing_is_decided(e: Expression, judgement: Judgement) -> str:
-    if not e.ops:
-        return "it applies no op, so there is nothing to verify; trace what an op gave"
-    why = judgement.verdict.reason or "no element of a gradient is there to be compared"
-    return f"the gradient of none of its nodes could be decided: {why}. Give its leaves other values"
-
-
-def _failure(e: Expression, judgement: Judgement) -> Failure:
-    assert judgement.blame is not None
-    kind = type("expression", (_WrittenOut,), {"written": staticmethod(e), "expression": e})
-    leaves = tuple(np.array(a) for a in (e.values[i][0] for i in e.leaves))
-    sampling = Sampling((tuple(a.shape for a in leaves),), (real,) * len(leaves), 0.0, 0.0, False,
-                        (False,) * len(leaves), given=True)  # fmt: skip
-    case = Case(subject_of(kind, {}), leaves, 0, sampling)
-    blame = judgement.blame
-    name = "gradient" if blame.kind == "op" else "composition"
-    return Failure(name, RULE, case, judgement.verdict, (Diagnosis(f"blame {blame.kind}", blame.text),))
-
-
-# A callable ----------------------------------------------------------------------------------------------------------
 
 
 class _Blaming(Property):

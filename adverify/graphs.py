@@ -9,10 +9,10 @@ import hypothesis
 from hypothesis import HealthCheck, Phase
 
 import adverify.ops
-from adverify.callables import judged
 from adverify.check import report_on
 from adverify.discovery import functions_in
 from adverify.expression import Expression
+from adverify.expression_report import judged
 from adverify.graph_coverage import GraphCoverage
 from adverify.isolation import isolated
 from adverify.report import Report

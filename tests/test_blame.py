@@ -10,8 +10,8 @@ from adverify import (
     Undecided,
     Variable,
     VerificationError,
-    callables,
     check_expression,
+    expression_report,
     ops,
     tensor,
     variable,
@@ -70,8 +70,8 @@ def test_a_search_that_asks_again_and_again_shrinks_few_graphs(monkeypatch):
         sizes.append(e.size)
         return shrunk(e, is_wrong)
 
-    monkeypatch.setattr(callables, "_SMALL", {})
-    monkeypatch.setattr(callables, "shrunk", counted)
+    monkeypatch.setattr(expression_report, "_SMALL", {})
+    monkeypatch.setattr(expression_report, "shrunk", counted)
 
     @seed(0)
     @settings(max_examples=30, database=None, deadline=None, suppress_health_check=list(HealthCheck))
