@@ -14,6 +14,12 @@ EPS32 = float(np.finfo(np.float32).eps)
 FINE, COARSE = 2.0**-34, 2.0**-16
 """Relative steps that single precision cannot see, and that it sees plainly."""
 
+STEPS = np.array([FINE, 2 * FINE, 4 * FINE, COARSE / 8, COARSE / 2, COARSE])
+"""By which a point is left: three fine ones and three coarse ones."""
+
+SHARE, CLEAR = 1e-3, 5.0
+"""How much of a value's change, relative to the value, has to be missing, and how many times what steps differ by."""
+
 TINY = 1e-290
 """Below it even doubles have few digits."""
 
@@ -177,10 +183,15 @@ def rounds_to_single(case: Case) -> str:
         if (
             how
             and drift(case, gradients)[i] <= FINE * case.sizes[i]
-            and all(_seen_to_round(other, i) != "" for other in _elsewhere(case))
+            and _is_seen([_seen_to_round(other, i) for other in _elsewhere(case)])
         ):
             return how
     return ""
+
+
+def _is_seen(found: Sequence[str | None]) -> bool:
+    """Whether it is seen wherever it can be seen, and somewhere."""
+    return "" not in found and any(found)
 
 
 def _elsewhere(case: Case) -> Iterator[Case]:
@@ -197,29 +208,38 @@ def _elsewhere(case: Case) -> Iterator[Case]:
 def _seen_to_round(case: Case, i: int) -> str | None:
     """Say how backward rounds the gradient of input `i`, nothing if it does not; None if that cannot be seen here.
 
-    Backward that does not notice a step of 2**-34 but does one of 2**-16 has rounded to single on the way.
+    Backward that does not notice a step of 2**-34, or a part of it, but does one of 2**-16 has rounded to single on the
+    way.
     """
     rng = case.rng()
     shift = tuple(rng.choice([-1.0, 1.0], a.shape) * rng.uniform(0.5, 1.0, a.shape) for a in case.arrays)
-    steps = (0.0, FINE, COARSE / 2, COARSE)
-    points = [tuple(a * (1 + step * s) for a, s in zip(case.arrays, shift, strict=True)) for step in steps]
+    points = [tuple(a * (1 + t * s) for a, s in zip(case.arrays, shift, strict=True)) for t in (0.0, *STEPS)]
+    name = grads(case)[i]
     try:
         g = tuple(rng.normal(size=g.shape) for g in case.cotangents)
-        if _is_stuck([flat(case.subject.forward(p)) for p in points], 64 * EPS).any():
-            return None
-        at, *moved = (np.ravel(case.subject.vjp(p, g)[i]) for p in points)
-        nudged = np.ravel(case.subject.vjp(case.arrays, tuple(h * (1 + FINE) for h in g))[i])
+        outputs = [flat(case.subject.forward(p)) for p in points]
+        moved = [np.ravel(case.subject.vjp(p, g)[i]) for p in points]
+        scaled = [np.ravel(case.subject.vjp(case.arrays, tuple(h * (1 + t) for h in g))[i]) for t in (0.0, *STEPS)]
     except (Rejected, BackwardRaised):
         return None
-    nonzero = (np.abs(at) > max(TINY, VISIBLE * case.sizes[i])) & np.isfinite(at) & ~_is_left_over(at, largest(*g))
-    if not nonzero.any():
+    if _ignores(outputs, 64 * EPS).any() or _ignores_a_part(outputs, SHARE / 16).any():
         return None
-    if (at[nonzero] == at[nonzero].astype(np.float32)).all():
-        return f"every element of {grads(case)[i]} is a single-precision number: backward rounds to float32"
-    stuck = _is_stuck([at, *moved], 1e-9)
-    if (stuck.size and stuck.mean() > 0.5) or (nudged[nonzero] == at[nonzero]).all():  # rounding may turn over for some
-        return f"{grads(case)[i]} does not notice a relative change of 6e-11: backward rounds to float32 on the way"
+    at = moved[0]
+    seen = (np.abs(at) > max(TINY, VISIBLE * case.sizes[i])) & np.isfinite(at) & ~_is_left_over(at, largest(*g))
+    if not seen.any():
+        return None
+    if (at[seen] == at[seen].astype(np.float32)).all():
+        return f"every element of {name} is a single-precision number: backward rounds to float32"
+    if _most(_ignores(moved, 1e-9)) or (scaled[1][seen] == scaled[0][seen]).all():
+        return f"{name} does not notice a relative change of 6e-11: backward rounds to float32 on the way"
+    if _most(_ignores_a_part(moved, SHARE)) or _most(_ignores_a_part([v[seen] for v in scaled], SHARE)):
+        return f"a part of {name} does not notice a relative change of 6e-11: backward rounds it to float32"
     return ""
+
+
+def _most(flags: np.ndarray) -> bool:
+    """Whether most are true; rounding may turn over for some."""
+    return bool(flags.size and flags.mean() > 0.5)
 
 
 def _is_left_over(values: np.ndarray, size: float) -> np.ndarray:
@@ -230,12 +250,12 @@ def _is_left_over(values: np.ndarray, size: float) -> np.ndarray:
     return left
 
 
-def _is_stuck(values: Sequence[np.ndarray], least: float) -> np.ndarray:
+def _ignores(values: Sequence[np.ndarray], least: float) -> np.ndarray:
     """Whether each element that moves in proportion to coarse steps, by `least` of itself, ignores a fine one.
 
-    `values` are those at the point, after a fine step, after half a coarse one and after a coarse one.
+    `values` are those at the point and after each of STEPS.
     """
-    at, near, half, far = values
+    at, near, *_, half, far = values
     if not at.shape == near.shape == half.shape == far.shape:
         return np.zeros(0, bool)
     with np.errstate(all="ignore"):
@@ -243,5 +263,24 @@ def _is_stuck(values: Sequence[np.ndarray], least: float) -> np.ndarray:
         proportional = np.abs(far - at - 2 * (half - at)) <= 0.1 * change
         usable = (np.abs(at) > TINY) & np.isfinite(at) & np.isfinite(far)
         moves = usable & proportional & (change > least * np.abs(at))
-    stuck: np.ndarray = near[moves] == at[moves]
-    return stuck
+    ignores: np.ndarray = near[moves] == at[moves]
+    return ignores
+
+
+def _ignores_a_part(values: Sequence[np.ndarray], share: float) -> np.ndarray:
+    """Whether each element that moves with coarse steps has, for all fine ones, another slope: a part of it rests.
+
+    Rounding in double gives fine steps slopes that differ among each other.
+    """
+    at, *moved = values
+    if any(v.shape != at.shape for v in moved):
+        return np.zeros(0, bool)
+    with np.errstate(all="ignore"):
+        slopes = (np.stack(moved) - at) / STEPS[:, None]
+        fine, coarse = slopes[:3], slopes[3:]
+        usable = (np.abs(at) > TINY) & np.isfinite(slopes).all(axis=0)
+        moves = usable & (np.abs(coarse[-1]) > share * np.abs(at))
+        scatter = np.ptp(fine, axis=0) + np.ptp(coarse, axis=0)
+        missing = np.abs(np.median(fine, axis=0) - coarse[-1])
+        rests: np.ndarray = missing > CLEAR * scatter + share * np.abs(at)
+    return rests[moves]

@@ -193,6 +193,25 @@ class RoundedToSingle(Function):
         x.grad += grad * np.cos(x.data).astype(np.float32)
 
 
+class PartRoundedToSingle(Function):
+    """x * sin(x), of whose slope one of two terms is rounded."""
+
+    breaks = "precision"
+
+    def forward(self, x):
+        return variable(x.data * np.sin(x.data))
+
+    def backward(self, x, grad):
+        x.grad += grad * (np.sin(x.data) + x.data * np.cos(x.data).astype(np.float32))
+
+
+class CotangentPartlyRounded(Cubed):
+    breaks = "precision"
+
+    def backward(self, x, grad):
+        x.grad += grad * x.data**2 + 2 * grad.astype(np.float32) * x.data**2
+
+
 class NormalisedOverTheBatch(Function):
     """Its gradient is right, but an element's output depends on the other elements of the batch."""
 

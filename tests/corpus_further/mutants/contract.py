@@ -3,6 +3,7 @@
 from typing import ClassVar
 
 import numpy as np
+from scipy import special
 
 from adverify import Function, variable
 
@@ -452,3 +453,32 @@ class FaintOverwritten(_Faint):
 
     def backward(self, x, grad):
         x.grad = 1e-12 * grad * np.cos(x.data)
+
+
+class SwishOfSingleSigmoid(Function):
+    """x sigmoid(x), of whose slope only the sigmoid's own is computed in single precision."""
+
+    violates = "precision"
+
+    def forward(self, x):
+        return variable(x.data * special.expit(x.data))
+
+    def backward(self, x, grad):
+        s = special.expit(x.data)
+        single = s.astype(np.float32)
+        x.grad += grad * (s + x.data * single * (1 - single))
+
+
+class WavyProductOfSingleCotangent(Function):
+    """w x + sin x; the cotangent is rounded on the second of two ways to x."""
+
+    violates = "precision"
+
+    def forward(self, w, x):
+        if w.data.shape != x.data.shape:
+            raise ValueError("shapes differ")
+        return variable(w.data * x.data + np.sin(x.data))
+
+    def backward(self, w, x, grad):
+        w.grad += grad * x.data
+        x.grad += grad * w.data + grad.astype(np.float32) * np.cos(x.data)
