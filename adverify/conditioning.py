@@ -6,6 +6,7 @@ from functools import cached_property
 
 import numpy as np
 
+from adverify.oracle import EPS
 from adverify.ray import UNEVEN, Ray
 
 BITS, FEW = np.array([1.0, 2.0, 1e3, 1e5]), 2
@@ -17,8 +18,11 @@ FITS = 1e-3
 SHARE = 0.1
 """Of what a claim is off, as much is most of it where the last bits are to explain it."""
 
-AWAY = 2.0 ** np.arange(8)
-"""How far from zero, in units of its distance, an output still may have another slope."""
+HIDES = 30
+"""Roundings of all outputs that move, which may hide how one of them does."""
+
+AWAY, SEEN = 4.0 ** np.arange(20), 1e-4
+"""How far from zero, in units of its distance, an output still may have another slope, and how much of it that moves."""
 
 
 class Conditioning(Ray):
@@ -70,21 +74,19 @@ class Conditioning(Ray):
         return bool(among and not is_kink and np.ptp(few) > gap)
 
     def _is_lost_near_zero(self, gap: float, step: float) -> bool:
-        """Whether an output has another slope within steps as short as it is from zero, which rounding leaves useless.
+        """Whether an output has another slope as near as it is to zero, where rounding of larger ones may hide it.
 
         A singular value turns there, unseen beside one of ordinary size.
         """
-        size, weight = np.abs(self.q.at_x), np.abs(self.q.g)
-        useless = self.rounding.max(initial=0.0) / (SHARE * gap)
+        size, weight = np.abs(self.q.at_x) * self.moves, np.abs(self.q.g)
+        useless = HIDES * EPS * float(weight @ size) / (SHARE * gap)
         near = np.flatnonzero((size > 0) & (size < useless) & (weight > 0))
-        if not near.size:
-            return False
         with np.errstate(all="ignore"):
             t = np.unique(size[near, None] * AWAY)
             t = np.append(t[t < useless], step)
-            outputs = self.q.evaluate(self.q.x + t[:, None] * self.direction)[:, near]
-            slopes = (outputs - self.q.at_x[near]) / t[:, None]
-            return bool((weight[near] * np.abs(slopes[:-1] - slopes[-1]) > SHARE * gap).any())
+            moved = (self.q.evaluate(self.q.x + t[:, None] * self.direction) - self.q.at_x)[:, near]
+            others = weight[near] * np.abs(moved / t[:, None] - moved[-1] / step) > SHARE * gap
+        return bool((others & (np.abs(moved) > SEEN * size[near]))[:-1].any())
 
     @cached_property
     def _bits_away(self) -> np.ndarray:
