@@ -97,7 +97,7 @@ class Case:
         domains = self.sampling.domains
         return self.at(
             tuple(
-                0.75 * a if d.structure and a.ndim >= 2 else np.roll(a.ravel()[::-1], 1).reshape(a.shape)
+                0.75 * a if d.structure not in ("", "distinct") else np.roll(a.ravel()[::-1], 1).reshape(a.shape)
                 for a, d in zip(self.arrays, domains, strict=True)
             )
         )

@@ -22,7 +22,7 @@ HIDES = 30
 """Roundings of all outputs that move, which may hide how one of them does."""
 
 AWAY, SEEN = 4.0 ** np.arange(20), 1e-4
-"""How far from zero, in units of its distance, an output still may have another slope, and how much of it that moves."""
+"""How far from zero, in units of its distance, an output may still have another slope, and how much of it moves."""
 
 
 class Conditioning(Ray):

@@ -7,7 +7,7 @@ from typing import Literal
 
 import numpy as np
 
-Structure = Literal["", "distinct", "symmetric", "positive definite", "diagonally dominant"]
+Structure = Literal["", "distinct", "ascending", "symmetric", "positive definite", "diagonally dominant"]
 
 
 @dataclass(frozen=True)
@@ -25,7 +25,8 @@ class Domain:
     corners : tuple of float
         Points inside at which a slope may jump: drawn on purpose.
     structure : str
-        ``"distinct"``: no two elements are alike. ``"symmetric"`` and ``"positive definite"``: the last two axes make
+        ``"distinct"``: no two elements are alike. ``"ascending"``: each is larger than the one before it along the last
+        axis. ``"symmetric"`` and ``"positive definite"``: the last two axes make
         such matrices, and the derivative is along symmetric matrices only. ``"diagonally dominant"``: each element of
         their diagonal is positive, and larger than the others of its row and its column together.
 
@@ -87,6 +88,7 @@ nonnegative = Domain(low=0.0, closed_low=True)
 nonzero = Domain(without=(0.0,))
 unit_interval = Domain(0.0, 1.0)
 distinct = Domain(structure="distinct")
+ascending = Domain(structure="ascending")
 symmetric = Domain(structure="symmetric")
 positive_definite = Domain(structure="positive definite")
 diagonally_dominant = Domain(structure="diagonally dominant")
@@ -98,6 +100,7 @@ NAMES = {
     nonzero: "nonzero",
     unit_interval: "between 0 and 1",
     distinct: "distinct",
+    ascending: "ascending",
     symmetric: "symmetric",
     positive_definite: "positive definite",
     diagonally_dominant: "diagonally dominant",

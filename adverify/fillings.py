@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 
-from adverify.domains import Domain
+from adverify.domains import Domain, ascending
 from adverify.shapes import Shape, is_square
 
 
@@ -65,6 +66,12 @@ def _diagonally_dominant(rng: Noise, shape: Shape) -> np.ndarray:
     return dominant(rng.normal(size=shape)) if is_square(shape) else rng.uniform(0.1, 0.9, shape)
 
 
+def _ascending(low: float, high: float) -> Filling:
+    return lambda rng, shape: (
+        np.sort(rng.uniform(low, high, shape), axis=-1) if shape else rng.uniform(low, high, shape)
+    )
+
+
 PLAIN = "unit"
 FILLINGS: dict[str, Filling] = {
     PLAIN: lambda rng, shape: rng.uniform(0.1, 0.9, shape),
@@ -78,7 +85,16 @@ FILLINGS: dict[str, Filling] = {
     "narrow": lambda rng, shape: rng.uniform(0.001, 0.01, shape),
     "symmetric": _symmetrised,
     "positive definite": _positive_definite,
+    "ascending": _ascending(-3.0, 3.0),
+    "ascending, positive": _ascending(0.1, 3.0),
+    "ascending, of shares": _ascending(0.01, 0.99),
 }
+ASCENDING = {
+    "ascending": ascending,
+    "ascending, positive": replace(ascending, low=0.0),
+    "ascending, of shares": replace(ascending, low=0.0, high=1.0),
+}
+"""The domains that those fillings are of."""
 
 
 def _near(t: float) -> Filling:
@@ -106,6 +122,8 @@ def inside(domain: Domain, rng: Noise, shape: Shape) -> np.ndarray:
         return _symmetrised(rng, shape)
     if domain.structure == "diagonally dominant":
         return _diagonally_dominant(rng, shape)
+    if domain.structure == "ascending" and shape:
+        return np.sort(inside(replace(domain, structure=""), rng, shape), axis=-1)
     if np.isfinite(domain.low) and np.isfinite(domain.high):
         return rng.uniform(0.9 * domain.low + 0.1 * domain.high, 0.1 * domain.low + 0.9 * domain.high, shape)
     if np.isfinite(domain.low):

@@ -7,6 +7,7 @@ Values: kinds of fillings are tried from the narrowest on, then bounds are locat
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -15,7 +16,7 @@ from adverify.evaluation import Memory
 from adverify.noise import jump_of, noise_of
 from adverify.probing import NothingFits, Prober
 from adverify.sampling import Sampling
-from adverify.shapes import pool, typical
+from adverify.shapes import Shapes, pool, typical
 from adverify.signatures import Signature
 from adverify.subject import Subject, constants
 
@@ -43,6 +44,8 @@ def infer(
         raise NothingFits(prober.what_was_refused())
     if not signature:
         accepted = prober.vary(accepted, fillings)
+        if _is_all_single(accepted):
+            raise NothingFits(f"apart from arrays of one element, {prober.what_was_refused()}")
     base = typical(accepted)
     scale, noise, jump = prober.scale(base, fillings), noise_of(prober, base, fillings), jump_of(prober, base, fillings)
     elementwise = all(prober.is_elementwise(prober.filled(base, fillings, seed)) for seed in range(2))
@@ -62,6 +65,13 @@ def infer(
         for d in more
     ]
     return first, *others
+
+
+def _is_all_single(accepted: Sequence[Shapes]) -> bool:
+    """Whether arrays are taken, and none of more than one element: of what forward asks of several nothing is known."""
+    return any(any(shapes) for shapes in accepted) and not any(
+        shape == () or math.prod(shape) > 1 for shapes in accepted for shape in shapes
+    )
 
 
 def _corners(domain: Domain, written: Sequence[float]) -> tuple[float, ...]:

@@ -14,7 +14,7 @@ import numpy as np
 from adverify.axes import MANY, alike_shapes, grown, in_ratio_shapes, single_shapes
 from adverify.corners import corners_of
 from adverify.domains import Domain, diagonally_dominant, nonzero, positive_definite, real, symmetric
-from adverify.fillings import FILLINGS, NEARBY, PLAIN, Noise, filled, inside
+from adverify.fillings import ASCENDING, FILLINGS, NEARBY, PLAIN, Noise, filled, inside
 from adverify.shapes import (
     LONG,
     LONGEST,
@@ -165,6 +165,18 @@ class Prober:
                 ordered = sum(self.accepts(self.filled(shapes, choice, seed)) for seed in range(4))
                 if random <= 1 and ordered == 4:
                     return choice
+        return self._in_order(fillings, taken, candidates)
+
+    def _in_order(self, fillings: tuple[str, ...], taken: Shapes, candidates: Sequence[Shapes]) -> tuple[str, ...]:
+        """Prefer ascending elements in an input if random ones are refused where ascending ones are not."""
+        alike = [s for s in candidates if [len(x) for x in s] == [len(x) for x in taken]]
+        for i in (i for i, shape in enumerate(taken) if shape):
+            long = [s for s in (replaced(taken, {taken[i][-1]: 4}), *alike) if s[i][-1] >= 4][:8]
+            for name, shapes in itertools.product(ASCENDING, long):
+                choice = (*fillings[:i], name, *fillings[i + 1 :])
+                random = sum(self.accepts(self.filled(shapes, fillings, seed)) for seed in range(4))
+                if random <= 1 and all(self.accepts(self.filled(shapes, choice, seed)) for seed in range(4)):
+                    return choice
         return fillings
 
     def what_was_refused(self) -> str:
@@ -257,6 +269,8 @@ class Prober:
         self, i: int, base: Shapes, fillings: Sequence[str], accepted: Sequence[Shapes], lopsided: bool, corners: bool
     ) -> list[Domain]:
         """Say where input `i` may lie: one domain, or one for each interval that is apart from the others."""
+        if fillings[i] in ASCENDING:
+            return [ASCENDING[fillings[i]]]
         if all(is_square(s[i]) for s in accepted):
             structure = {"positive definite": positive_definite, "symmetric": symmetric}.get(fillings[i])
             if structure:

@@ -420,6 +420,8 @@ class _Growth:
             return self._adapted(u, Symmetrise() if domain.structure == "symmetric" else Gram())
         if domain.structure == "distinct" and np.unique(array).size < array.size:
             raise _Unfit
+        if domain.structure == "ascending" and not (np.diff(np.atleast_1d(array)) > 0).all():
+            raise _Unfit
         if not squash and bool(domain.holds(array).all()) and np.abs(array).max(initial=0.0) <= LARGEST:
             return u
         return self._adapted(u, _squash(domain))

@@ -86,6 +86,8 @@ def width(regime: Regime) -> int:
 
 def structured(values: np.ndarray, domain: Domain, regime: Regime) -> np.ndarray:
     """Give an array the structure that its domain asks for; it keeps its shape."""
+    if domain.structure == "ascending":
+        return _ascending(values, domain)
     if values.ndim < 2 or values.shape[-1] != values.shape[-2] or domain.structure in ("", "distinct"):
         return _apart(values) if domain.structure == "distinct" else values
     if domain.structure == "diagonally dominant":
@@ -97,6 +99,15 @@ def structured(values: np.ndarray, domain: Domain, regime: Regime) -> np.ndarray
     small = values / max(1.0, float(np.abs(values).max(initial=0.0)))
     definite = small @ np.swapaxes(small, -1, -2) + 0.5 * np.eye(values.shape[-1])
     return definite if regime is Regime.EXTREME else definite * np.maximum(1.0, np.abs(values[..., :1, :1]))
+
+
+def _ascending(values: np.ndarray, domain: Domain) -> np.ndarray:
+    """Sort along the last axis, and move equal elements apart if the domain has room."""
+    if not values.ndim:
+        return values
+    in_order = np.sort(values, axis=-1)
+    apart = in_order + 0.25 * (np.arange(values.shape[-1]) - (values.shape[-1] - 1) / 2)
+    return apart if domain.holds(apart).all() else in_order
 
 
 def _apart(values: np.ndarray) -> np.ndarray:

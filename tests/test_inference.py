@@ -2,13 +2,15 @@
 
 import itertools
 import re
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from adverify import Function, ops, variable
-from adverify.domains import Domain
+from adverify.domains import Domain, ascending, real
 from adverify.inference import infer
+from adverify.probing import NothingFits
 from adverify.shapes import pattern_of, varied
 from adverify.subject import subject_of
 
@@ -240,3 +242,58 @@ def test_vectors_of_lengths_that_only_the_op_knows_are_found(lengths, rows):
 
 def test_a_bound_at_zero_has_no_sign():
     assert str(Domain(-0.0, 1.0, closed_low=True, closed_high=True)) == "[0, 1]"
+
+
+class Increasing(Function):
+    """Takes what increases along the last axis, within bounds."""
+
+    def __init__(self, low=-np.inf, high=np.inf, least=2):
+        self.low, self.high, self.least = low, high, least
+
+    def forward(self, x):
+        if x.data.ndim < 1 or x.data.shape[-1] < self.least or not (np.diff(x.data) > 0).all():
+            raise ValueError("expected numbers that increase")
+        if not ((x.data > self.low) & (x.data < self.high)).all():
+            raise ValueError("out of bounds")
+        return variable(np.diff(x.data))
+
+    def backward(self, x, grad):
+        raise NotImplementedError
+
+
+@pytest.mark.parametrize("least", [1, 2, 3])
+@pytest.mark.parametrize(("low", "high"), [(-np.inf, np.inf), (0.0, np.inf), (0.0, 1.0)])
+def test_inputs_that_have_to_increase_are_found(low, high, least):
+    (sampling,) = infer(subject_of(Increasing, {"low": low, "high": high, "least": least}), 1)
+    assert [replace(d, corners=()) for d in sampling.domains] == [Domain(low, high, structure="ascending")]
+    assert max(shape[-1] for (shape,) in sampling.shapes) >= 5
+
+
+class AtKnots(Function):
+    def forward(self, x, knots):
+        if knots.data.ndim != 1 or knots.data.size < 2 or not (np.diff(knots.data) > 0).all():
+            raise ValueError("knots must increase")
+        return variable(np.interp(x.data, knots.data, np.sin(knots.data)))
+
+    def backward(self, x, knots, grad):
+        raise NotImplementedError
+
+
+def test_only_the_input_that_has_to_increase_does():
+    sampling, *_ = infer(subject_of(AtKnots, {}), 2)
+    assert [replace(d, corners=()) for d in sampling.domains] == [real, ascending]
+
+
+class LowerTriangular(Function):
+    def forward(self, x):
+        if x.data.ndim != 2 or x.data.shape[0] != x.data.shape[1] or np.triu(x.data, 1).any():
+            raise ValueError("expected a lower triangular matrix")
+        return variable(x.data @ x.data)
+
+    def backward(self, x, grad):
+        raise NotImplementedError
+
+
+def test_what_takes_arrays_of_one_element_only_is_not_known():
+    with pytest.raises(NothingFits, match=r"apart from arrays of one element, .*lower triangular"):
+        infer(subject_of(LowerTriangular, {}), 1)

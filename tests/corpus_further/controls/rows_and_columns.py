@@ -102,3 +102,41 @@ class DampedLeastSquares(Function):
         inverse = np.linalg.inv(x.data.T @ x.data + 2 * np.eye(n))
         u, v = inverse @ grad, inverse @ np.arange(1.0, n + 1)
         x.grad -= x.data @ (np.outer(u, v) + np.outer(v, u))
+
+
+class InterpolationBetweenKnots(Function):
+    """Values at x between those at knots that increase; beyond the ends, those at the ends."""
+
+    def forward(self, x, knots, values):
+        if knots.data.ndim != 1 or knots.data.shape != values.data.shape or knots.data.size < 2:
+            raise ValueError("expected as many values as knots, two or more")
+        if not (np.diff(knots.data) > 0).all():
+            raise ValueError("knots must increase")
+        return variable(np.interp(x.data, knots.data, values.data))
+
+    def backward(self, x, knots, values, grad):
+        k = np.clip(np.searchsorted(knots.data, x.data, side="right") - 1, 0, knots.data.size - 2)
+        width = np.diff(knots.data)[k]
+        slope = np.diff(values.data)[k] / width
+        t = (x.data - knots.data[k]) / width
+        inner = grad * ((t >= 0) & (t <= 1))
+        t = np.clip(t, 0, 1)
+        x.grad += inner * slope
+        np.add.at(values.grad, k, grad * (1 - t))
+        np.add.at(values.grad, k + 1, grad * t)
+        np.add.at(knots.grad, k, -inner * slope * (1 - t))
+        np.add.at(knots.grad, k + 1, -inner * slope * t)
+
+
+class LogSpacings(Function):
+    """The logarithms of the steps between times that increase."""
+
+    def forward(self, times):
+        if times.data.ndim < 1 or times.data.shape[-1] < 2 or not (np.diff(times.data) > 0).all():
+            raise ValueError("times must increase")
+        return variable(np.log(np.diff(times.data)))
+
+    def backward(self, times, grad):
+        share = grad / np.diff(times.data)
+        times.grad[..., 1:] += share
+        times.grad[..., :-1] -= share

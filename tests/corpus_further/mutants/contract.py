@@ -456,7 +456,7 @@ class FaintOverwritten(_Faint):
 
 
 class SwishOfSingleSigmoid(Function):
-    """x sigmoid(x), of whose slope only the sigmoid's own is computed in single precision."""
+    """x sigmoid(x), of whose slope only the sigmoid's own is rounded to single precision."""
 
     violates = "precision"
 
@@ -465,8 +465,7 @@ class SwishOfSingleSigmoid(Function):
 
     def backward(self, x, grad):
         s = special.expit(x.data)
-        single = s.astype(np.float32)
-        x.grad += grad * (s + x.data * single * (1 - single))
+        x.grad += grad * (s + x.data * (s * (1 - s)).astype(np.float32))
 
 
 class WavyProductOfSingleCotangent(Function):

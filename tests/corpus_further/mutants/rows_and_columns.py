@@ -104,3 +104,41 @@ class ScaledByRange(_Wrong):
         with np.errstate(all="ignore"):
             x.grad += grad * y.data * span / span
         y.grad += grad * x.data
+
+
+class KnotsPaidBackwards(_Wrong):
+    """Interpolation: the two knots about a point get each other's share."""
+
+    def forward(self, x, knots, values):
+        if knots.data.ndim != 1 or knots.data.shape != values.data.shape or knots.data.size < 2:
+            raise ValueError("expected as many values as knots, two or more")
+        if not (np.diff(knots.data) > 0).all():
+            raise ValueError("knots must increase")
+        return variable(np.interp(x.data, knots.data, values.data))
+
+    def backward(self, x, knots, values, grad):
+        k = np.clip(np.searchsorted(knots.data, x.data, side="right") - 1, 0, knots.data.size - 2)
+        width = np.diff(knots.data)[k]
+        slope = np.diff(values.data)[k] / width
+        t = (x.data - knots.data[k]) / width
+        inner = grad * ((t >= 0) & (t <= 1))
+        t = np.clip(t, 0, 1)
+        x.grad += inner * slope
+        np.add.at(values.grad, k, grad * (1 - t))
+        np.add.at(values.grad, k + 1, grad * t)
+        np.add.at(knots.grad, k, -inner * slope * t)
+        np.add.at(knots.grad, k + 1, -inner * slope * (1 - t))
+
+
+class ThirdSpacingTwice(_Wrong):
+    """The logarithms of the steps between times that increase; from four times on, the third step counts double."""
+
+    def forward(self, times):
+        if times.data.ndim != 1 or times.data.shape[-1] < 2 or not (np.diff(times.data) > 0).all():
+            raise ValueError("times must increase")
+        return variable(np.log(np.diff(times.data)))
+
+    def backward(self, times, grad):
+        share = grad / np.diff(times.data) * np.where(np.arange(grad.size) == 2, 2, 1)
+        times.grad[1:] += share
+        times.grad[:-1] -= share
