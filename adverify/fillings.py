@@ -89,6 +89,9 @@ FILLINGS: dict[str, Filling] = {
     "ascending, positive": _ascending(0.1, 3.0),
     "ascending, of shares": _ascending(0.01, 0.99),
 }
+LADDER = ("below", "negative", PLAIN, "above", "large")
+"""Each above the one before."""
+
 ASCENDING = {
     "ascending": ascending,
     "ascending, positive": replace(ascending, low=0.0),

@@ -8,7 +8,7 @@ Values: kinds of fillings are tried from the narrowest on, then bounds are locat
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from adverify.domains import Domain
@@ -19,6 +19,9 @@ from adverify.sampling import Sampling
 from adverify.shapes import Shapes, pool, typical
 from adverify.signatures import Signature
 from adverify.subject import Subject, constants
+
+SHIFTS = (-5.0, 5.0)
+"""By which all inputs are moved."""
 
 
 def infer(
@@ -64,7 +67,17 @@ def infer(
         for i, (_, *more) in enumerate(found)
         for d in more
     ]
-    return first, *others
+    return first, *others, *_shifted(prober, first, base, fillings)
+
+
+def _shifted(prober: Prober, sampling: Sampling, base: Shapes, fillings: Sequence[str]) -> Iterator[Sampling]:
+    """Give what else is taken where inputs are bound to each other, and not to numbers: all of them moved together."""
+    for shift in SHIFTS if len(base) > 1 else ():
+        arrays = [a + shift for a in prober.filled(base, fillings)]
+        here = zip(sampling.domains, arrays, strict=True)
+        if not all(d.holds(a).all() for d, a in here) and prober.accepts(arrays):
+            moved = tuple(replace(d, low=d.low + shift, high=d.high + shift) for d in sampling.domains)
+            yield replace(sampling, domains=moved, memory=Memory())
 
 
 def _is_all_single(accepted: Sequence[Shapes]) -> bool:

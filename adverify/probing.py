@@ -14,7 +14,7 @@ import numpy as np
 from adverify.axes import MANY, alike_shapes, grown, in_ratio_shapes, single_shapes
 from adverify.corners import corners_of
 from adverify.domains import Domain, diagonally_dominant, nonzero, positive_definite, real, symmetric
-from adverify.fillings import ASCENDING, FILLINGS, NEARBY, PLAIN, Noise, filled, inside
+from adverify.fillings import ASCENDING, FILLINGS, LADDER, NEARBY, PLAIN, Noise, filled, inside
 from adverify.shapes import (
     LONG,
     LONGEST,
@@ -144,7 +144,8 @@ class Prober:
             for fillings in choices:
                 taken = next((s for s in first[:most] if self.accepts(self.filled(s, fillings))), None)
                 if taken is not None:
-                    return self._sturdier(fillings, taken, candidates) if choices is others else fillings
+                    best = self._sturdier if choices is others else self._in_order
+                    return best(fillings, taken, candidates)
         for shapes in (s for s in candidates if is_degenerate(s)):
             for fillings in (plain, *others):
                 if self.accepts(self.filled(shapes, fillings)):
@@ -168,14 +169,16 @@ class Prober:
         return self._in_order(fillings, taken, candidates)
 
     def _in_order(self, fillings: tuple[str, ...], taken: Shapes, candidates: Sequence[Shapes]) -> tuple[str, ...]:
-        """Prefer ascending elements in an input if random ones are refused where ascending ones are not."""
+        """Prefer what ascends if it is taken where random elements are refused: one input, or one above another."""
         alike = [s for s in candidates if [len(x) for x in s] == [len(x) for x in taken]]
-        for i in (i for i, shape in enumerate(taken) if shape):
-            long = [s for s in (replaced(taken, {taken[i][-1]: 4}), *alike) if s[i][-1] >= 4][:8]
-            for name, shapes in itertools.product(ASCENDING, long):
-                choice = (*fillings[:i], name, *fillings[i + 1 :])
-                random = sum(self.accepts(self.filled(shapes, fillings, seed)) for seed in range(4))
-                if random <= 1 and all(self.accepts(self.filled(shapes, choice, seed)) for seed in range(4)):
+        choices = [(*fillings[:i], name, *fillings[i + 1 :]) for i in range(self.arity) for name in ASCENDING]
+        if 1 < self.arity <= len(LADDER) - 2:
+            choices += itertools.permutations(LADDER[1 : self.arity + 1])
+        for shapes in [s for s in (_lengthened(taken), *alike) if any(x and x[-1] >= 4 for x in s)][:8]:
+            if sum(self.accepts(self.filled(shapes, fillings, seed)) for seed in range(4)) > 1:
+                continue
+            for choice in choices:
+                if all(self.accepts(self.filled(shapes, choice, seed)) for seed in range(4)):
                     return choice
         return fillings
 
@@ -392,6 +395,11 @@ class Prober:
 
 def _diagonal(a: np.ndarray) -> np.ndarray:
     return a * np.eye(a.shape[-1])
+
+
+def _lengthened(shapes: Shapes) -> Shapes:
+    """Let all last axes, and those that are as long, have a length at which chance puts nothing in order."""
+    return replaced(shapes, {x[-1]: 5 for x in shapes if x})
 
 
 def _by_ranks(accepted: Sequence[Shapes]) -> list[list[Shapes]]:
