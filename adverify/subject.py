@@ -32,6 +32,14 @@ class BackwardRaised(Exception):
         super().__init__(f"backward raised {named(self.cause)}")
 
 
+class NoGradient(BackwardRaised):
+    """Backward left in an input's `.grad` what cannot be computed with."""
+
+    def __init__(self, left: str) -> None:
+        super().__init__(TypeError(left))
+        self.args = (left,)
+
+
 class MalformedOp(TypeError):
     """The op breaks the protocol in a way that no input matters to."""
 
@@ -123,7 +131,11 @@ class Subject:
             raise BackwardRaised(error) from error
         finally:
             self._stop()
-        return tuple(x.grad for x in inputs)
+        left = tuple(x.grad for x in inputs)
+        for i, grad in enumerate(left):
+            if why := _no_numbers(grad):
+                raise NoGradient(f"{input_names(self, len(left))[i]}.grad {why}")
+        return left
 
     def __reduce__(self) -> Any:
         # Its class by an instance: that of an op without some inputs cannot be found by name. A watch stays at home.
@@ -151,6 +163,14 @@ def is_of_the_op(error: BaseException) -> bool:
         return True
     packages = {kind.__module__.partition(".")[0] for kind in type(error).__mro__}
     return not isinstance(error, KeyboardInterrupt | OutOfTime) and packages.isdisjoint(OTHERS)
+
+
+def _no_numbers(grad: Any) -> str:
+    """Say why one cannot compute with what backward left; empty if one can."""
+    if not isinstance(grad, np.ndarray | np.generic | float) or isinstance(grad, np.ma.MaskedArray):
+        return f"is a {type(grad).__name__}; an ndarray was expected"
+    dtype = np.asarray(grad).dtype
+    return "" if dtype.kind in "fiubc" else f"has dtype {dtype}; numbers were expected"
 
 
 def named(error: BaseException) -> str:

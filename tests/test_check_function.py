@@ -576,6 +576,51 @@ class RaisesLater(Function):
         x.grad += grad * np.cos(x.data) * (1 + 2e-6)
 
 
+@pytest.mark.parametrize(
+    ("left", "said"),
+    [(lambda g: g.astype(object), "has dtype object; numbers were expected"),
+     (np.ma.masked_array, "is a MaskedArray; an ndarray was expected"),
+     (lambda g: g.tolist(), "is a (list|float)"), (variable, "is a Variable; an ndarray was expected"),
+     (str, "is a str; an ndarray was expected")],
+    ids=["object", "masked", "list", "Variable", "str"],
+)  # fmt: skip
+def test_a_gradient_that_cannot_be_computed_with_is_named(left, said):
+    class Leaves(Elementwise):
+        def backward(self, x, grad):
+            super().backward(x, grad)
+            x.grad = left(x.grad)
+
+    with pytest.raises(VerificationError, match=rf"breaks 'shape': x\.grad {said}"):
+        check_function(Leaves, seed=0)
+    with pytest.raises(Undecided, match=rf"x\.grad {said}"):
+        check_case(Leaves, [[1.0, 2.0]])
+
+
+def test_a_float_in_place_of_an_array_is_not_said_to_have_a_dtype():
+    class LeavesAFloat(Elementwise):
+        def forward(self, x):
+            if x.data.ndim:
+                raise ValueError("numbers only")
+            return super().forward(x)
+
+        def backward(self, x, grad):
+            x.grad = float(x.grad + grad * self.slope(x.data))
+
+    with pytest.raises(VerificationError, match=r"breaks 'shape': x\.grad is a float, not an array"):
+        check_function(LeavesAFloat, seed=0)
+
+
+def test_a_backward_that_raises_for_negative_cotangents_is_said_to_raise():
+    class RaisesForNegative(Elementwise):
+        def backward(self, x, grad):
+            if np.any(grad < 0):
+                raise RuntimeError("negative")
+            super().backward(x, grad)
+
+    with pytest.raises(VerificationError, match=r"^RaisesForNegative: [^:]*: backward raised RuntimeError: negative"):
+        check_function(RaisesForNegative, seed=0)
+
+
 def test_a_backward_that_raises_for_some_cotangents_only_is_a_verdict():
     with pytest.raises(VerificationError, match=r"wrong gradient: x\.grad\[0\] is") as raised:
         check_case(RaisesLater, [[1.0, 2.0]], seed=1)

@@ -64,14 +64,18 @@ class Property(ABC):
         try:
             _ = case.vjp
         except BackwardRaised as raised:
-            return undecided(str(raised))
+            return self.without_gradient(raised)
         try:
             with np.errstate(all="ignore"):  # which the op may change
                 return self.check(case)
         except Rejected as rejected:
             return undecided(str(rejected))
         except BackwardRaised as raised:
-            return violated(f"{self.rule}; {raised}", exception=raised.cause)
+            return violated(str(raised), exception=raised.cause)
+
+    def without_gradient(self, raised: BackwardRaised) -> Verdict:
+        """Answer for a case on which plain backward does not work; `gradient` is what reports that."""
+        return undecided(str(raised))
 
     @abstractmethod
     def check(self, case: Case) -> Verdict:

@@ -15,7 +15,7 @@ from adverify.properties.precision import overflow_in_single, rounds_to_single
 from adverify.question import Question
 from adverify.shapes import elements, is_broadcast
 from adverify.strategies.values import Regime
-from adverify.subject import BackwardRaised, Rejected
+from adverify.subject import BackwardRaised, NoGradient, Rejected
 from adverify.summary import verdict_of
 from adverify.verdict import Status, Verdict, undecided, violated
 
@@ -56,6 +56,8 @@ class NumericalProperty(Property):
             yield from NumericalProperty.judge(self, again)
 
     def _raised(self, case: Case, raised: BackwardRaised) -> Verdict:
+        if isinstance(raised, NoGradient):  # which is for `shape` to say
+            return undecided(str(raised))
         what = f"backward raised {type(raised.cause).__name__}: {raised.cause}"
         # LAPACK gives up at magnitudes, and at nearly singular matrices, that others of its routines still take.
         if isinstance(raised.cause, np.linalg.LinAlgError) and (self.regime is Regime.EXTREME or _is_unstable(case)):

@@ -4,7 +4,7 @@ import numpy as np
 
 from adverify.case import Case
 from adverify.properties.base import Property
-from adverify.subject import BackwardRaised, Rejected
+from adverify.subject import BackwardRaised, NoGradient, Rejected
 from adverify.verdict import HOLDS, Evidence, Verdict, violated
 
 
@@ -36,6 +36,9 @@ class Shape(Property):
 
     everywhere = True
 
+    def without_gradient(self, raised: BackwardRaised) -> Verdict:
+        return violated(str(raised)) if isinstance(raised, NoGradient) else super().without_gradient(raised)
+
     def check(self, case: Case) -> Verdict:
         verdict = self._fits(case)
         return verdict if verdict is not HOLDS else self._in_single(case)
@@ -56,8 +59,6 @@ class Shape(Property):
 
     def _fits(self, case: Case) -> Verdict:
         for name, x, grad in zip(case.names, case.arrays, case.vjp, strict=True):
-            if not isinstance(grad, np.ndarray | np.generic | float):
-                return violated(f"{name}.grad is a {type(grad).__name__}, not an array")
             if np.shape(grad) != x.shape:
                 return violated(f"{name}.grad has shape {np.shape(grad)}; {name} has shape {x.shape}",
                                 Evidence(f"{name}.grad", np.full(x.shape, np.nan), np.asarray(grad), np.zeros(()),
@@ -66,5 +67,6 @@ class Shape(Property):
             # A forward that gives doubles for singles, too, has a constant that is one: the engine rounds to x's dtype.
             allowed = {x.dtype, *(y.dtype for y in case.outputs if np.can_cast(x.dtype, y.dtype, "safe"))}
             if dtype not in allowed:
-                return violated(f"{name}.grad has dtype {dtype}; {name} has dtype {x.dtype}")
+                found = "is a float, not an array" if type(grad) is float else f"has dtype {dtype}"
+                return violated(f"{name}.grad {found}; {name} has dtype {x.dtype}")
         return HOLDS
