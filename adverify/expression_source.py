@@ -17,6 +17,7 @@ from adverify.case import literal
 from adverify.engine import Function
 from adverify.expression import Apply, Expression, Leaf, Use
 from adverify.regression import expression as written_value
+from adverify.state import state_of
 from adverify.subject import Subject
 
 RESERVED = {"np", "tensor", "variable", "output", "Total", "Expression", "check_expression"}
@@ -123,7 +124,7 @@ def _is_found(kind: type) -> bool:
 def _made(name: str, kind: str, subject: Subject) -> Iterator[str]:
     """Write how an instance is made; a comment that says what it held where its class does not make one like it."""
     positional, keywords = _constructor_arguments(subject)
-    held = ", ".join(f"{k}={v!r}" for k, v in getattr(_op(subject), "__dict__", {}).items())
+    held = ", ".join(f"{k}={v!r}" for k, v in state_of(_op(subject)).items())
     try:
         made = original(subject.kind)(*positional, **keywords)
     except Exception as error:  # which constructors may raise is not known here
@@ -159,8 +160,8 @@ def _constructor_arguments(subject: Subject) -> tuple[list[Any], dict[str, Any]]
 
 def _is_alike(made: Function, held: Function) -> bool:
     """Whether an instance has at least what a new one has; it may also keep what its forward left."""
-    state = getattr(held, "__dict__", {})
-    return all(k in state and repr(state[k]) == repr(v) for k, v in getattr(made, "__dict__", {}).items())
+    state = state_of(held)
+    return all(k in state and repr(state[k]) == repr(v) for k, v in state_of(made).items())
 
 
 def _placeholder(name: str, why: str) -> Iterator[str]:

@@ -16,6 +16,7 @@ import numpy as np
 
 from adverify.case import literal
 from adverify.program import Program
+from adverify.state import state_of
 from adverify.subject import Subject
 
 if TYPE_CHECKING:
@@ -256,13 +257,13 @@ def _made(subject: Subject) -> list[str]:
         alike = False
     if alike:
         return []
-    state = _one_line(", ".join(f"{k}={v!r}" for k, v in vars(subject.make()).items()))
+    state = _one_line(", ".join(f"{k}={v!r}" for k, v in state_of(subject.make()).items()))
     return ["# The op was an instance that its class does not make by itself: give the same one in its place.",
             *([f"# It held {state}"[: WIDTH - 4]] if state else [])]  # fmt: skip
 
 
 def _state(op: Any) -> str:
-    return repr(sorted(vars(op).items(), key=lambda item: item[0]))
+    return repr(sorted(state_of(op).items(), key=lambda item: item[0]))
 
 
 def _docstring(text: str) -> str:

@@ -14,6 +14,7 @@ import numpy as np
 from adverify.calling import call_backward, inputs_named, refusal
 from adverify.engine import Function, Variable, variable
 from adverify.isolation import OutOfTime, Watch
+from adverify.state import set_state, state_of
 
 Arrays = tuple[np.ndarray, ...]
 
@@ -240,18 +241,15 @@ class _Copier:
 
     def __init__(self, op: Function) -> None:
         self._kept = copy.deepcopy(op)
-        self._state = getattr(self._kept, "__dict__", None)
-        values = () if self._state is None else self._state.values()
-        self._is_plain = self._state is not None and all(is_immutable(v) or _is_plain_array(v) for v in values)
-        self._arrays = [name for name, v in (self._state or {}).items() if isinstance(v, np.ndarray)]
+        self._state = state_of(self._kept)
+        self._is_plain = all(is_immutable(v) or _is_plain_array(v) for v in self._state.values())
+        self._arrays = [name for name, v in self._state.items() if isinstance(v, np.ndarray)]
 
     def __call__(self) -> Function:
-        if not self._is_plain or self._state is None:
+        if not self._is_plain:
             return copy.deepcopy(self._kept)
         new = object.__new__(type(self._kept))
-        new.__dict__.update(self._state)
-        for name in self._arrays:
-            new.__dict__[name] = self._state[name].copy()
+        set_state(new, self._state | {name: self._state[name].copy() for name in self._arrays})
         return new
 
     def __reduce__(self) -> Any:
@@ -271,7 +269,7 @@ def state_key(value: Any, depth: int = 4) -> Any:
     if isinstance(value, Variable):
         return state_key(value.data)
     if isinstance(value, Function):
-        return type(value).__qualname__, state_key(getattr(value, "__dict__", {}), depth - 1)
+        return type(value).__qualname__, state_key(state_of(value), depth - 1)
     if isinstance(value, Mapping):
         return tuple((repr(k), state_key(v, depth - 1)) for k, v in value.items())
     if isinstance(value, list | tuple):
@@ -315,7 +313,7 @@ def takes_any_number(subject: Subject) -> bool:
 def constants(subject: Subject) -> tuple[float, ...]:
     """Give the numbers that the op's author wrote: thresholds are among them."""
     codes = [f.__code__ for f in vars(subject.kind).values() if inspect.isfunction(f)]
-    found: set[float] = {v for v in vars(subject.make()).values() if isinstance(v, float)}
+    found: set[float] = {v for v in state_of(subject.make()).values() if isinstance(v, float)}
     while codes:
         for constant in codes.pop().co_consts:
             if inspect.iscode(constant):

@@ -7,6 +7,7 @@ import sys
 import threading
 import time
 import warnings
+from dataclasses import dataclass
 
 import hypothesis
 import numpy as np
@@ -114,6 +115,51 @@ def test_a_missing_constructor_argument_is_named():
     assert check_function(Needs(2.0)).ok
     assert check_function(Needs, arguments={"alpha": [1.0, 2.0]}).ok
     assert check_function(Needs, arguments={"alpha": st.floats(0, 1)}).ok
+
+
+class Slotted(Function):
+    __slots__ = ("factor", "kept")
+
+    def __init__(self, factor=3.0):
+        self.factor = np.array(factor)
+
+    def forward(self, x):
+        return variable(self.factor * x.data**2)
+
+    def backward(self, x, grad):
+        x.grad += 2 * grad * self.factor * x.data
+
+
+class KeepsInASlot(Slotted):
+    __slots__ = ()
+
+    def forward(self, x):
+        self.kept = x.data.copy()
+        return super().forward(x)
+
+    def backward(self, x, grad):
+        x.grad += 2 * grad * self.factor * self.kept
+
+
+@dataclass(slots=True)
+class SlottedData(Function):
+    factor: float = 2.0
+
+    def forward(self, x):
+        return variable(self.factor * x.data)
+
+    def backward(self, x, grad):
+        x.grad += self.factor * grad
+
+
+@pytest.mark.parametrize("op", [Slotted, Slotted(2.0), SlottedData, SlottedData(5.0)], ids=repr)
+def test_what_an_instance_holds_in_slots_is_kept(op):
+    assert check_function(op, seed=0).ok
+
+
+def test_what_a_call_leaves_in_a_slot_is_named():
+    with pytest.raises(VerificationError, match=r"backward uses self\.kept, which the latest forward replaced"):
+        check_function(KeepsInASlot, seed=0)
 
 
 def test_a_forward_that_returns_no_variable_is_named():

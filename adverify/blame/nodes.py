@@ -20,6 +20,7 @@ from adverify.probing import NothingFits
 from adverify.properties.gradient import SpecialValues
 from adverify.sampling import Sampling
 from adverify.signatures import Signature
+from adverify.state import state_of
 from adverify.subject import Arrays, Subject, input_names, is_immutable
 from adverify.verdict import HOLDS, Status, Verdict, undecided
 
@@ -108,7 +109,7 @@ def _sampling(subject: Subject, arrays: Arrays) -> Sampling:
 
 def _identity(subject: Subject) -> Any:
     """What two Subjects have in common that do the same, as far as can be told; the same one each time for one."""
-    state = getattr(subject.make(), "__dict__", {})
+    state = state_of(subject.make())
     return (subject.kind, *sorted(state.items())) if all(map(is_immutable, state.values())) else subject.make
 
 

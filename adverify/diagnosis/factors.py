@@ -11,6 +11,7 @@ import numpy as np
 
 from adverify.diagnosis.base import Mistake
 from adverify.diagnosis.witness import RELATIVE, SLIGHT, Witness, measured
+from adverify.state import state_of
 from adverify.strategies.cases import ordinary
 
 LEAST = 6
@@ -238,7 +239,7 @@ def _closed_form(c: float, witness: Witness) -> tuple[str, float] | None:
 
 
 def _attributes(witness: Witness) -> Iterator[tuple[str, float]]:
-    for name, value in vars(witness.case.subject.make()).items():
+    for name, value in state_of(witness.case.subject.make()).items():
         if isinstance(value, float) and value and abs(value) not in (0.5, 1, 2) and np.isfinite(value):
             yield name, value
 

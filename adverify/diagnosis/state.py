@@ -13,6 +13,7 @@ from adverify.diagnosis.base import Fault
 from adverify.diagnosis.witness import fresh, is_same
 from adverify.engine import Variable
 from adverify.report import Failure
+from adverify.state import set_state, state_of
 from adverify.subject import Arrays, BackwardRaised
 
 
@@ -77,29 +78,28 @@ def _latest_forward(case: Case, other: Case) -> list[str]:
     op = case.subject.make()
     inputs, others = fresh(case), fresh(other)
     case.subject.apply(op, inputs)
-    first = copy.deepcopy(vars(op))
+    first = copy.deepcopy(state_of(op))
     case.subject.apply(op, others)
-    names = _changed(first, vars(op))
+    names = _changed(first, state_of(op))
     if not names or _is_right(case, op, inputs):
         return []
-    vars(op).update({n: first[n] for n in names if n in first})
+    set_state(op, state_of(op) | {n: first[n] for n in names if n in first})
     return names if _is_right(case, op, fresh(case)) else []
 
 
 def _earlier_call(case: Case, other: Case) -> list[str]:
     """Let `other` come first, and see which attributes of the instance are to blame for what `case` then gets."""
     op = case.subject.make()
-    new = copy.deepcopy(vars(op))
+    new = copy.deepcopy(state_of(op))
     others = fresh(other)
     case.subject.apply(op, others)
     _pulled(other, op, others)
-    names = _changed(new, vars(op))
+    names = _changed(new, state_of(op))
     inputs = fresh(case)
     case.subject.apply(op, inputs)
     if not names or _is_right(case, op, inputs):
         return []
-    vars(op).clear()
-    vars(op).update(new)
+    set_state(op, new)
     inputs = fresh(case)
     case.subject.apply(op, inputs)
     return names if _is_right(case, op, inputs) else []
@@ -108,13 +108,12 @@ def _earlier_call(case: Case, other: Case) -> list[str]:
 def _second_pass(case: Case, other: Case) -> list[str]:
     op, inputs = case.subject.make(), fresh(case)
     case.subject.apply(op, inputs)
-    ready = copy.deepcopy(vars(op))
+    ready = copy.deepcopy(state_of(op))
     _pulled(case, op, inputs)
-    names = _changed(ready, vars(op))
+    names = _changed(ready, state_of(op))
     if not names or _is_right(case, op, fresh(case)):
         return []
-    vars(op).clear()
-    vars(op).update(copy.deepcopy(ready))
+    set_state(op, copy.deepcopy(ready))
     return names if _is_right(case, op, fresh(case)) else []
 
 
