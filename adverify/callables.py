@@ -103,7 +103,7 @@ def check_expression(
                 failed = _with_parameters(f, program, gradient, report, max_examples, seed, time_limit)
         report.location = _location(f)
     if not report.ok:
-        raise VerificationError(report) if report.failures else failed(report)
+        raise (VerificationError if report.failures else failed)(report) from report.cause
     return report
 
 

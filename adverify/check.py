@@ -98,7 +98,7 @@ def check_function(
     asked = [p for p in all_properties() if p.name not in excluded]
     report, failed = verify(op, asked, arguments, signature, domain, inputs, max_examples, seed, time_limit)
     if not report.ok:
-        raise failed(report)
+        raise failed(report) from report.cause
     return report
 
 
@@ -127,7 +127,7 @@ def verify(
             search = Search(subjects, report, inputs, max_examples, seed, watch)
             search.run(asked)
         except MalformedOp as error:
-            report.obstacle = str(error)
+            report.obstacle, report.cause = str(error), error.__cause__
             failed: type[VerificationError] = InvalidFunction
         except NothingFits as error:
             report.obstacle = str(error)
@@ -212,7 +212,7 @@ def check_case(
                 case = dataclasses.replace(case, relative=other)
             ((_, verdict),) = asked.judge([case])
         except MalformedOp as error:
-            report.obstacle = str(error)
+            report.obstacle, report.cause = str(error), error.__cause__
             failed: type[VerificationError] = InvalidFunction
         except OutOfTime as late:
             report.obstacle = _too_slow(late)
@@ -222,7 +222,7 @@ def check_case(
             _note(report, asked, case, verdict)
     report.seconds = time.perf_counter() - started
     if not report.ok:
-        raise failed(report)
+        raise failed(report) from report.cause
     return report
 
 

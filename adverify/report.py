@@ -130,6 +130,8 @@ class Report:
         The typical relative error bar of what was decided.
     obstacle : str
         Why it is not verified, where that is not a failure.
+    cause : BaseException, optional
+        What the op raised that is the obstacle.
     seconds : float
         How long it took.
     """
@@ -146,6 +148,7 @@ class Report:
     failures: list[Failure] = field(default_factory=list)
     resolution: float = 0.0
     obstacle: str = ""
+    cause: BaseException | None = None
     seconds: float = 0.0
 
     @property

@@ -209,31 +209,72 @@ def subject_of(op: Any, arguments: Mapping[str, Any]) -> Subject:
     Raises
     ------
     TypeError
-        If `op` is neither, or needs constructor arguments that were not given.
+        If `op` is neither, its constructor raises, or its instances cannot be made alike.
     """
     missing = [name for name in ("forward", "backward") if not callable(getattr(op, name, None))]
     kind = op if isinstance(op, type) else type(op)
     if issubclass(kind, Function) and missing:
         raise MalformedOp(f"{kind.__name__} defines no {' and no '.join(missing)}; an op needs forward and backward")
     if isinstance(op, type) and issubclass(op, Function):
-        name = f"{op.__name__}({', '.join(f'{k}={v!r}' for k, v in arguments.items())})"
-        try:
-            made = op(**arguments)
-        except TypeError as error:
-            raise MalformedOp(
-                f"{name} could not be made: {error}. Give its constructor arguments, as the class's "
-                f"`arguments = {{...}}` or as `check_function({op.__name__}, arguments={{...}})`; or an instance, "
-                f"`check_function({op.__name__}(...))`"
-            ) from error
-        return Subject(_Copier(made), name if arguments else op.__name__, op, arguments=dict(arguments))
+        name = _written(op, arguments) if arguments else op.__name__
+        return Subject(_maker(_Constructor(op, dict(arguments))), name, op, arguments=dict(arguments))
     if isinstance(op, Function):
-        return Subject(_Copier(op), type(op).__name__, type(op))
+        return Subject(_copier(op), type(op).__name__, type(op))
     got = f"{op!r}, a {type(op).__name__}" if not isinstance(op, type) else f"the class {op.__name__}"
     raise MalformedOp(f"expected a subclass of adverify.Function or an instance of one; got {got}")
 
 
 def _subject_again(make: Callable[[], Function], name: str, arguments: Mapping[str, Any]) -> Subject:
     return Subject(make, name, type(make()), arguments=arguments)
+
+
+def _written(kind: type, arguments: Mapping[str, Any]) -> str:
+    return f"{kind.__name__}({', '.join(f'{k}={v!r}' for k, v in arguments.items())})"
+
+
+def _maker(construct: _Constructor) -> Callable[[], Function]:
+    """Give what makes instances that are alike: copies of one, or where it cannot be copied its constructor."""
+    first = construct()
+    try:
+        return _copier(first)
+    except MalformedOp:
+        if state_key(first) != state_key(construct()):
+            raise
+        return construct
+
+
+def _copier(op: Function) -> _Copier:
+    try:
+        return _Copier(op)
+    except Exception as error:  # whatever an attribute raises that cannot be copied
+        name = type(op).__name__
+        raise MalformedOp(
+            f"an instance of {name} could not be copied: {named(readable(error))}. Each case is tried with an instance "
+            f"in the state of the first: give the class, `check_function({name})`, with a constructor that makes equal "
+            "instances; or define `__deepcopy__`"
+        ) from error
+
+
+@dataclass(frozen=True)
+class _Constructor:
+    """Makes instances from a class and its arguments."""
+
+    kind: type[Function]
+    arguments: Mapping[str, Any]
+
+    def __call__(self) -> Function:
+        try:
+            return self.kind(**self.arguments)
+        except BaseException as error:  # any refusal of a constructor's is its right
+            if not is_of_the_op(error):
+                raise
+            name = self.kind.__name__
+            said = str(error) if isinstance(error, TypeError) else named(readable(error))
+            raise MalformedOp(
+                f"{_written(self.kind, self.arguments)} could not be made: {said}. Give its constructor arguments, as "
+                f"the class's `arguments = {{...}}` or as `check_function({name}, arguments={{...}})`; or an instance, "
+                f"`check_function({name}(...))`"
+            ) from error
 
 
 class _Copier:

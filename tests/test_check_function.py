@@ -1,6 +1,7 @@
 """check_function at its borders: what it infers, what it refuses, and how it leaves the process."""
 
 import contextlib
+import itertools
 import os
 import random
 import sys
@@ -115,6 +116,64 @@ def test_a_missing_constructor_argument_is_named():
     assert check_function(Needs(2.0)).ok
     assert check_function(Needs, arguments={"alpha": [1.0, 2.0]}).ok
     assert check_function(Needs, arguments={"alpha": st.floats(0, 1)}).ok
+
+
+class Unreadable(Exception):
+    def __str__(self):
+        raise RuntimeError
+
+
+@pytest.mark.parametrize(
+    "error", [RuntimeError("no GPU"), KeyError("MY_PATH"), SystemExit(3), Unreadable()], ids=lambda e: type(e).__name__
+)
+def test_what_a_constructor_raises_is_named(error):
+    class Refuses(Elementwise):
+        def __init__(self):
+            raise error
+
+    said = rf"Refuses\(\) could not be made: {type(error).__name__}: .*arguments="
+    with pytest.raises(InvalidFunction, match=said) as raised:
+        check_function(Refuses)
+    assert raised.value.__cause__ is error
+    with pytest.raises(InvalidFunction, match=said):
+        check_case(Refuses, [[1.0]])
+
+
+class Locked(Elementwise):
+    """Right, and no instance of it can be copied."""
+
+    def __init__(self):
+        self.lock = threading.Lock()
+
+    def forward(self, x):
+        with self.lock:
+            return super().forward(x)
+
+
+class WrongAndLocked(Locked):
+    def slope(self, x):
+        return -np.cos(x)
+
+
+class LockedAtRandom(Locked):
+    drawn = itertools.count()
+
+    def __init__(self):
+        super().__init__()
+        self.factor = next(self.drawn)
+
+
+def test_instances_that_cannot_be_copied_are_made_by_their_constructor():
+    assert check_function(Locked, seed=0).ok
+    with pytest.raises(VerificationError, match="wrong gradient"):
+        check_function(WrongAndLocked, seed=0)
+
+
+@pytest.mark.parametrize("op", [Locked(), LockedAtRandom], ids=["instance", "class"])
+def test_instances_that_cannot_be_made_alike_are_refused(op):
+    with pytest.raises(InvalidFunction, match=r"could not be copied: TypeError: .*lock.*give the class") as raised:
+        check_function(op)
+    assert isinstance(raised.value.__cause__, TypeError)
 
 
 class Slotted(Function):
@@ -379,11 +438,6 @@ def test_what_hangs_is_said_and_that_it_swallowed_the_interruption_does_not_save
 
     with pytest.raises(Undecided, match=r"a call of backward with inputs of shape \(.*\) took longer than 0.5 seconds"):
         check_function(Swallows, time_limit=0.5)
-
-
-class Unreadable(Exception):
-    def __str__(self):
-        raise RuntimeError
 
 
 class EndsTheWorld(BaseException):
