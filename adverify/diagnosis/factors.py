@@ -9,8 +9,9 @@ from functools import partial
 
 import numpy as np
 
+from adverify.case import Case
 from adverify.diagnosis.base import Mistake
-from adverify.diagnosis.witness import RELATIVE, SLIGHT, Witness, measured
+from adverify.diagnosis.witness import RELATIVE, SLIGHT, Witness, fresh, measured
 from adverify.state import state_of
 from adverify.strategies.cases import ordinary
 
@@ -47,7 +48,18 @@ class LeftOut(Mistake):
     def explain(self, witnesses: Sequence[Witness], i: int) -> str:
         if any(w.actual[i].any() for w in witnesses):
             return ""
+        if _is_cleared(witnesses[0].case, i):
+            return "stays zero: backward sets it to None or to zeros"
         return "stays zero: backward adds nothing to it"
+
+
+def _is_cleared(case: Case, i: int) -> bool:
+    """Whether backward throws away what was in an input's gradient before; None is read as zeros."""
+    op, inputs = case.subject.make(), fresh(case)
+    case.subject.apply(op, inputs)
+    inputs[i].grad = np.ones_like(inputs[i].data)
+    left = case.subject.pull_back(op, inputs, case.cotangents)[i]
+    return bool(np.size(left)) and not np.any(left)
 
 
 class Sign(Mistake):

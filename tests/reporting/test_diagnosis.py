@@ -165,6 +165,18 @@ def test_an_input_left_out_is_named():
     assert ("left-out", "y.grad stays zero: backward adds nothing to it") in [(d.kind, d.text[:50]) for d in diagnoses]
 
 
+def test_a_gradient_that_is_set_to_none_is_told_from_one_that_nothing_is_added_to():
+    class Clears(Function):
+        def forward(self, x):
+            return variable(x.data**2)
+
+        def backward(self, x, grad):
+            x.grad = None
+
+    said = [d.text for d in found(Clears).failures[0].diagnoses]
+    assert said == ["x.grad stays zero: backward sets it to None or to zeros"]
+
+
 def test_a_count_is_told_from_a_number_by_other_shapes():
     """At two elements a sum that should be a mean is twice as large; at others it is not."""
 
