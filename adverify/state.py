@@ -24,7 +24,7 @@ def state_of(instance: Any) -> dict[str, Any]:
     {'factor': 2.0}
     """
     held = dict(getattr(instance, "__dict__", {}))
-    for name, slot in _slots(type(instance)).items():
+    for name, slot in _slots(type(instance)).items():  # type: ignore[arg-type]
         with contextlib.suppress(AttributeError):  # of a slot that nothing was put in
             held[name] = slot.__get__(instance)
     return held
@@ -32,7 +32,7 @@ def state_of(instance: Any) -> dict[str, Any]:
 
 def set_state(instance: Function, state: Mapping[str, Any]) -> None:
     """Make an instance hold this and nothing else, also one whose class refuses to be assigned to."""
-    slots = _slots(type(instance))
+    slots = _slots(type(instance))  # type: ignore[arg-type]
     for name, slot in slots.items():
         if name in state:
             slot.__set__(instance, state[name])
