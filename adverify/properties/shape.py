@@ -67,6 +67,6 @@ class Shape(Property):
             # A forward that gives doubles for singles, too, has a constant that is one: the engine rounds to x's dtype.
             allowed = {x.dtype, *(y.dtype for y in case.outputs if np.can_cast(x.dtype, y.dtype, "safe"))}
             if dtype not in allowed:
-                found = f"has dtype {dtype}" if hasattr(grad, "dtype") else "is a float, not an array"
+                found = f"has dtype {dtype}" if hasattr(grad, "dtype") else f"is a {type(grad).__name__}, not an array"
                 return violated(f"{name}.grad {found}; {name} has dtype {x.dtype}")
         return HOLDS
