@@ -41,6 +41,9 @@ RARELY_SECONDS = 4.0
 USUAL_SIZES = (10, 16, 32, 64)
 """That an op may ask for without naming them."""
 
+MANY_TRIES = 12
+"""Taken but once of so many, random elements are not refused by chance."""
+
 SIZES = (1.0, 12.0)
 """Factors for the inputs at which it is asked whether elements mix."""
 
@@ -175,7 +178,7 @@ class Prober:
         if 1 < self.arity <= len(LADDER) - 2:
             choices += itertools.permutations(LADDER[1 : self.arity + 1])
         for shapes in [s for s in (_lengthened(taken), *alike) if any(x and x[-1] >= 4 for x in s)][:8]:
-            if sum(self.accepts(self.filled(shapes, fillings, seed)) for seed in range(4)) > 1:
+            if sum(self.accepts(self.filled(shapes, fillings, seed)) for seed in range(MANY_TRIES)) > 1:
                 continue
             for choice in choices:
                 if all(self.accepts(self.filled(shapes, choice, seed)) for seed in range(4)):
@@ -327,15 +330,15 @@ class Prober:
             return real
         reach = [1e-3, 0.1, 0.5, 0.9, 1.0, 1.1, 1.5, 2.0, 3.0, 5.0, 10.0, 30.0, 100.0, 1e3]
         grid = sorted({-t for t in reach} | set(reach) | {0.0})
-        low = self._edge(finite_at, origin, [t for t in reversed(grid) if t < origin])
-        high = self._edge(finite_at, origin, [t for t in grid if t > origin])
+        low = self._edge(finite_at, origin, [t for t in reversed(grid) if t < origin], -np.inf)
+        high = self._edge(finite_at, origin, [t for t in grid if t > origin], np.inf)
         if low == -np.inf and high == np.inf:
             return real if finite_at(0.0) else nonzero
         return Domain(low, high, np.isfinite(low) and finite_at(low), np.isfinite(high) and finite_at(high))
 
     @staticmethod
-    def _edge(finite_at: Callable[[float], bool], inside: float, outward: Sequence[float]) -> float:
-        """Bisect between the last point inside and the first outside; infinite if all are inside."""
+    def _edge(finite_at: Callable[[float], bool], inside: float, outward: Sequence[float], farthest: float) -> float:
+        """Bisect between the last point inside and the first outside; the farthest end if all are inside."""
         outside = None
         for t in outward:
             if not finite_at(t):
@@ -343,7 +346,7 @@ class Prober:
                 break
             inside = t
         if outside is None:
-            return float(np.copysign(np.inf, outward[-1]))
+            return farthest
         for _ in range(60):
             middle = 0.5 * (inside + outside)
             if middle in (inside, outside):

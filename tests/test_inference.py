@@ -297,3 +297,41 @@ class LowerTriangular(Function):
 def test_what_takes_arrays_of_one_element_only_is_not_known():
     with pytest.raises(NothingFits, match=r"apart from arrays of one element, .*lower triangular"):
         infer(subject_of(LowerTriangular, {}), 1)
+
+
+class Between(Function):
+    """Where x is between two bounds, as a share."""
+
+    def forward(self, low, x, high):
+        if (
+            not low.data.shape == x.data.shape == high.data.shape
+            or not ((low.data < x.data) & (x.data < high.data)).all()
+        ):
+            raise ValueError("expected low < x < high")
+        return variable((x.data - low.data) / (high.data - low.data))
+
+    def backward(self, low, x, high, grad):
+        raise NotImplementedError
+
+
+def test_inputs_that_are_bound_to_each_other_are_drawn_in_all_shapes_and_elsewhere():
+    samplings = infer(subject_of(Between, {}), 3)
+    assert all(max(len(s) for s, _, _ in sampling.shapes) >= 3 for sampling in samplings)
+    middle = [sampling.domains[1] for sampling in samplings]
+    assert any(d.high < -1 for d in middle)
+    assert any(d.low > 2 for d in middle)
+
+
+class EndsAboveItsStart(Function):
+    def forward(self, x):
+        if x.data.ndim != 1 or x.data.size < 2 or x.data[0] >= x.data[-1]:
+            raise ValueError("expected a last element above the first")
+        return variable(np.log(x.data[-1] - x.data[0]))
+
+    def backward(self, x, grad):
+        raise NotImplementedError
+
+
+def test_what_is_taken_half_of_the_time_need_not_increase():
+    sampling, *_ = infer(subject_of(EndsAboveItsStart, {}), 1)
+    assert not sampling.domains[0].structure
