@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from adverify.blame.chain_rule import Chain
+from adverify.blame.chain_rule import Chain, NodeRaised
 from adverify.blame.crowd import PLUS
 from adverify.expression import Apply, Expression, Leaf, Plus, Use
 from adverify.subject import Rejected
@@ -89,9 +89,19 @@ def simplifications(e: Expression) -> Iterator[Expression]:
             yield simpler
 
 
+def _chain(e: Expression) -> Chain | None:
+    """The cotangents that nodes have; None if there are not all, for a node raises."""
+    try:
+        return Chain(e)
+    except NodeRaised:
+        return None
+
+
 def _alone(e: Expression) -> Iterator[Expression]:
     """Each node as the root, with the cotangent that it has in the graph; by itself first."""
-    chain = Chain(e)
+    chain = _chain(e)
+    if chain is None:
+        return
     reached = [i for i, n in enumerate(e.nodes) if isinstance(n, Apply) and chain.is_reached(i)]
     for i in reached:
         outputs = tuple(Use(i, k) for k in range(len(e.values[i])) if chain.cotangents[i][k] is not None)
@@ -139,7 +149,9 @@ def _one_output(e: Expression) -> Iterator[Expression]:
 
 def _opened(e: Expression) -> Iterator[Expression]:
     """Instead of an output, the inputs of its node are outputs, with the cotangents that they have in the graph."""
-    chain = Chain(e)
+    chain = _chain(e)
+    if chain is None:
+        return
     for u in e.outputs:
         kept = [(v, g) for v, g in zip(e.outputs, e.cotangents, strict=True) if v != u]
         others = [v for v in dict.fromkeys(e.nodes[u.node].inputs) if v not in dict(kept)]

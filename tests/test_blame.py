@@ -265,6 +265,46 @@ def test_the_node_and_what_is_special_about_its_input_are_named():
     assert judgement.blame.kind == "op"
 
 
+def test_ties_are_not_named_where_it_is_wrong_without_them():
+    class HalfOfTheSoftmax(Function):
+        def forward(self, x):
+            e = np.exp(x.data - x.data.max(-1, keepdims=True))
+            return variable(e / e.sum(-1, keepdims=True))
+
+        def backward(self, x, grad):
+            x.grad += grad * self.forward(x).data
+
+    e = Expression.trace(HalfOfTheSoftmax()(tensor([[1.0, 1.0], [2.0, 3.0]])) * tensor([[1.0, 2.0], [3.0, 4.0]]))
+    assert "`HalfOfTheSoftmax`: by itself" in judge_expression(e).verdict.reason
+
+
+def test_an_op_that_raises_for_what_is_smaller_is_reported():
+    class LastMaximum(Function):
+        def forward(self, x):
+            return variable(x.data.max(-1) if x.data.ndim else x.data)
+
+        def backward(self, x, grad):
+            x.grad += 2 * np.asarray(grad)[..., None] * (x.data == x.data.max(-1, keepdims=True))
+
+    with pytest.raises(VerificationError, match="LastMaximum"):
+        check_expression(Expression.trace(LastMaximum()(tensor([[1.0, 1.0], [2.0, 3.0]]))))
+
+
+def test_an_op_that_raises_for_other_cotangents_is_reported():
+    class PositiveCotangentsOnly(Function):
+        def forward(self, x):
+            return variable(x.data**2)
+
+        def backward(self, x, grad):
+            if (grad < 0).any():
+                raise RuntimeError("negative")
+            x.grad += 2 * grad * x.data
+
+    x = tensor([1.0, 2.0])
+    with pytest.raises(VerificationError, match=r"PositiveCotangentsOnly.*backward raised RuntimeError: negative"):
+        check_expression(Expression.trace(PositiveCotangentsOnly()(x) + ops.sin(x)))
+
+
 def test_a_value_that_no_op_shares_is_not_asked_of_the_engine():
     assert judge_expression(Expression.trace(ops.exp(tensor(1.0)))).verdict.status is Status.HOLDS
 

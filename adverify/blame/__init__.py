@@ -38,7 +38,10 @@ def judge_expression(e: Expression) -> Judgement:
 
 
 def _of_engine(e: Expression, chain: Chain) -> Judgement | None:
-    blame = blame_of_engine(e, chain)
+    try:
+        blame = blame_of_engine(e, chain)
+    except NodeRaised as raised:  # for other cotangents, of a later pass
+        return _of_raising(e, raised)
     return None if blame is None else accused(blame, e)
 
 
@@ -48,9 +51,13 @@ def _in_company(e: Expression) -> Judgement | None:
     except Rejected:  # the graph is judged without it
         return None
     except NodeRaised as raised:
-        judgement = judge_raising_node(e, raised)
-        return judgement if judgement.blame is not None else None
+        return _of_raising(e, raised)
     return _of_engine(e, chain)
+
+
+def _of_raising(e: Expression, raised: NodeRaised) -> Judgement | None:
+    judgement = judge_raising_node(e, raised)
+    return judgement if judgement.blame is not None else None
 
 
 def blame_of_misuse(e: Expression) -> Blame | None:

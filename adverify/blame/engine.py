@@ -28,9 +28,15 @@ MOST_TERMS = 6
 
 
 def blame_of_engine(e: Expression, chain: Chain) -> Blame | None:
-    """Run the engine as a program does, and find out what it is that goes wrong, if anything does."""
+    """Run the engine as a program does, and find out what it is that goes wrong, if anything does.
+
+    Raises
+    ------
+    NodeRaised
+        If a node's backward raises by itself for other cotangents, those of a later pass.
+    """
+    chains = chains_of(e, chain)
     try:
-        chains = chains_of(e, chain)
         found = next(differences(e, passes(e, chains, Instances())), None)
         if found is None:  # or the error bars are wide, because an op gives another gradient each time
             return None if chain.is_repeatable(e) else _of_disturber(e, chain)

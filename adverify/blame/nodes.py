@@ -12,6 +12,7 @@ import numpy as np
 from adverify.blame.base import Blame, Judgement, accused
 from adverify.blame.chain_rule import Chain, NodeRaised
 from adverify.case import Case
+from adverify.directions import moved_off
 from adverify.domains import Domain, real
 from adverify.evaluation import Memory
 from adverify.expression import Apply, Expression
@@ -54,7 +55,10 @@ def judge_nodes(e: Expression, chain: Chain) -> Judgement:
         elif verdict.status is Status.VIOLATED:
             confirmed = _confirmed(case, verdict)
             if confirmed.status is Status.VIOLATED:
-                text = f"{e.name(i)}{_peculiarity(case, confirmed)}: by itself, {confirmed.reason}"
+                where = _peculiarity(case, confirmed)
+                if where and _asked([moved_off(case)])[0].status is Status.VIOLATED:
+                    where = ""  # it is wrong beside the ties as well
+                text = f"{e.name(i)}{where}: by itself, {confirmed.reason}"
                 return accused(Blame("op", i, text, confirmed.evidence, confirmed.exception), e)
             doubts.append(f"{e.nodes[i].subject.kind.__name__}: {confirmed.reason}")  # type: ignore[union-attr]
     decided = len(cases) - len(doubts)
