@@ -78,7 +78,7 @@ def _is_telling(cotangents: Arrays) -> bool:
     return all(np.isfinite(g).all() for g in cotangents) and any(np.any(g) for g in cotangents)
 
 
-def _asked(cases: Sequence[Local]) -> list[Verdict]:
+def _asked(cases: Sequence[Case]) -> list[Verdict]:
     """Ask the oracle about all cases at once, in their order."""
     found = {id(case): verdict for case, verdict in SpecialValues().judge(cases)}
     return [found[id(case)] for case in cases]
