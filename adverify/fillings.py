@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 
 import numpy as np
@@ -112,9 +113,19 @@ NEARBY: dict[str, Filling] = {
 """Stretches so short that a narrow domain, or a distant one, holds one of them."""
 
 
-def filled(name: str, rng: Noise, shape: Shape) -> np.ndarray:
-    """Fill a shape with the values of that name."""
-    return (FILLINGS.get(name) or NEARBY[name])(rng, shape)
+def between(numbers: Iterable[float]) -> dict[str, Filling]:
+    """Give fillings for the stretches between numbers: they may be the bounds of a domain.
+
+    Examples
+    --------
+    >>> list(between([101.0, 100.0]))
+    ['between 100 and 101']
+    """
+    return {f"between {a:g} and {b:g}": _inside(a, b) for a, b in itertools.pairwise(sorted(set(numbers)))}
+
+
+def _inside(low: float, high: float) -> Filling:
+    return lambda rng, shape: rng.uniform(0.9 * low + 0.1 * high, 0.1 * low + 0.9 * high, shape)
 
 
 def inside(domain: Domain, rng: Noise, shape: Shape) -> np.ndarray:

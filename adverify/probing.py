@@ -8,13 +8,14 @@ import re
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
+from functools import cached_property
 
 import numpy as np
 
 from adverify.axes import MANY, alike_shapes, grown, in_ratio_shapes, single_shapes
 from adverify.corners import corners_of
 from adverify.domains import Domain, diagonally_dominant, nonzero, positive_definite, real, symmetric
-from adverify.fillings import ASCENDING, FILLINGS, LADDER, NEARBY, PLAIN, Noise, filled, inside
+from adverify.fillings import ASCENDING, FILLINGS, LADDER, NEARBY, PLAIN, Filling, Noise, between, inside
 from adverify.shapes import (
     LONG,
     LONGEST,
@@ -33,7 +34,7 @@ from adverify.shapes import (
     resized,
     stretched,
 )
-from adverify.subject import Arrays, Rejected, Subject
+from adverify.subject import Arrays, Rejected, Subject, numbers_of
 
 RARELY_SECONDS = 4.0
 """How long shapes that few ops take are tried, where no others fit."""
@@ -59,6 +60,15 @@ class Prober:
         self.subject, self.arity, self.domains = subject, arity, domains
         self.refusals: list[str] = []
 
+    @cached_property
+    def nearby(self) -> dict[str, Filling]:
+        """Short stretches of numbers: those between numbers of the op's own, and others."""
+        return between(numbers_of(self.subject)) | NEARBY
+
+    @cached_property
+    def fillings(self) -> dict[str, Filling]:
+        return FILLINGS | self.nearby
+
     def accepts(self, arrays: Sequence[np.ndarray]) -> bool:
         try:
             self.subject.forward([np.array(a) for a in arrays])
@@ -83,7 +93,7 @@ class Prober:
         rng = Noise(seed)
         if self.domains:
             return tuple(inside(d, rng, s) for d, s in zip(self.domains, shapes, strict=True))
-        return tuple(filled(f, rng, s) for f, s in zip(fillings, shapes, strict=True))
+        return tuple(self.fillings[f](rng, s) for f, s in zip(fillings, shapes, strict=True))
 
     def takes(self, shapes: Shapes, fillings: Sequence[str]) -> bool:
         """Whether forward takes shapes, and not only because there is nothing in them to look at."""
@@ -134,8 +144,9 @@ class Prober:
         """Find a filling per input that suits forward at some candidate, and at the larger ones of its dimensions."""
         plain, *others = ((name,) * self.arity for name in FILLINGS)
         mixed = [f for f in itertools.product(FILLINGS, repeat=self.arity) if len(set(f)) > 1] if self.arity < 3 else []
-        nearby = [(name,) * self.arity for name in NEARBY]
-        nearby += [(*plain[:i], name, *plain[i + 1 :]) for name in NEARBY for i in range(self.arity) if self.arity > 1]
+        nearby = [(name,) * self.arity for name in self.nearby]
+        alone = range(self.arity) if self.arity > 1 else ()
+        nearby += [(*plain[:i], name, *plain[i + 1 :]) for name in self.nearby for i in alone]
         telling = [s for s in candidates if not is_degenerate(s)]
         taken = next((s for s in telling if self.accepts(self.filled(s, plain))), None)
         if taken is not None:
@@ -285,8 +296,8 @@ class Prober:
             if lopsided:  # what the other triangle holds does not matter, so that it need not mirror the first
                 return [self.matrices(i, accepted, fillings), self.domain(i, base, fillings)]
         found = [self.domain(i, base, fillings)]
-        for name in (*FILLINGS, *NEARBY):
-            values = filled(name, Noise(0), base[i])
+        for name, filling in self.fillings.items():
+            values = filling(Noise(0), base[i])
             if values.size and not any(d.holds(values).any() for d in found):
                 arrays = self.filled(base, fillings)
                 if self.accepts([*arrays[:i], values, *arrays[i + 1 :]]):
@@ -329,7 +340,7 @@ class Prober:
         if not finite_at(origin):
             return real
         reach = [1e-3, 0.1, 0.5, 0.9, 1.0, 1.1, 1.5, 2.0, 3.0, 5.0, 10.0, 30.0, 100.0, 1e3]
-        grid = sorted({-t for t in reach} | set(reach) | {0.0})
+        grid = sorted({sign * t + centre for t in (0.0, *reach) for sign in (1, -1) for centre in (0.0, origin)})
         low = self._edge(finite_at, origin, [t for t in reversed(grid) if t < origin], -np.inf)
         high = self._edge(finite_at, origin, [t for t in grid if t > origin], np.inf)
         if low == -np.inf and high == np.inf:

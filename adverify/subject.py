@@ -18,7 +18,7 @@ from adverify.state import set_state, state_of
 
 Arrays = tuple[np.ndarray, ...]
 
-MOST_CONSTANTS = 12
+MOST_CONSTANTS, MOST_HELD = 12, 1e6
 
 
 class Rejected(Exception):
@@ -349,6 +349,12 @@ def takes_any_number(subject: Subject) -> bool:
     """Whether `forward` is written for `*variables`."""
     parameters = inspect.signature(subject.make().forward).parameters.values()
     return any(p.kind is p.VAR_POSITIONAL for p in parameters)
+
+
+def numbers_of(subject: Subject) -> tuple[float, ...]:
+    """Give the numbers that the op's author wrote, and those that it was made with."""
+    held = [v for v in state_of(subject.make()).values() if isinstance(v, int | float) and not isinstance(v, bool)]
+    return tuple({*constants(subject), *(float(v) for v in held if abs(v) <= MOST_HELD)})
 
 
 def constants(subject: Subject) -> tuple[float, ...]:

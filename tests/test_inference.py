@@ -335,3 +335,21 @@ class EndsAboveItsStart(Function):
 def test_what_is_taken_half_of_the_time_need_not_increase():
     sampling, *_ = infer(subject_of(EndsAboveItsStart, {}), 1)
     assert not sampling.domains[0].structure
+
+
+class WithinBounds(Function):
+    def __init__(self, low=5000, high=5001.5):
+        self.low, self.high = low, high
+
+    def forward(self, x):
+        if not ((x.data > self.low) & (x.data < self.high)).all():
+            raise ValueError("out of bounds")
+        return variable(np.log(x.data - self.low))
+
+    def backward(self, x, grad):
+        raise NotImplementedError
+
+
+def test_bounds_that_an_op_holds_are_where_its_domain_is_looked_for():
+    sampling, *_ = infer(subject_of(WithinBounds, {}), 1)
+    assert (sampling.domains[0].low, sampling.domains[0].high) == (5000, 5001.5)
