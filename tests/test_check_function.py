@@ -16,7 +16,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy.linalg import expm, expm_frechet
-from scipy.special import gamma, log_softmax, psi, rgamma, softmax
+from scipy.special import erfc, expit, gamma, log_softmax, psi, rgamma, softmax
 
 from adverify import (
     Function,
@@ -1411,3 +1411,45 @@ def test_a_kink_is_one_beside_a_slope_however_steep(seed):
     assert check_case(SteepOnes, [x, y], property="special values", seed=seed).ok
     with pytest.raises(VerificationError, match="wrong gradient"):
         check_case(type("Off", (SteepOnes,), {"off": 2.5}), [x, y], property="special values", seed=seed)
+
+
+class Tail(Function):
+    """Its gradient is left out beyond a threshold, where forward is small and smooth."""
+
+    def __init__(self, value, slope, beyond):
+        self.value, self.slope, self.beyond = value, slope, beyond
+
+    def forward(self, x):
+        return variable(self.value(x.data))
+
+    def backward(self, x, grad):
+        x.grad += grad * np.where(self.beyond(x.data), 0, self.slope(x.data))
+
+
+def bell(x):
+    return np.exp(-x * x / 2)
+
+
+@pytest.mark.parametrize("tail", [
+    Tail(np.exp, np.exp, lambda x: x < -25),
+    Tail(bell, lambda x: -x * bell(x), lambda x: np.abs(x) > 7),
+    Tail(erfc, lambda x: -2 / np.sqrt(np.pi) * np.exp(-x * x), lambda x: x > 5),
+    Tail(lambda x: np.logaddexp(0, x), expit, lambda x: x < -25),
+], ids=["exp", "bell", "erfc", "softplus"])  # fmt: skip
+def test_a_tail_that_is_left_out_is_found(tail):
+    with pytest.raises(VerificationError, match="is 0 and should be"):
+        check_function(tail, seed=1, max_examples=100)
+
+
+class LossOfDigits(Function):
+    """Softplus, whose slope is 1 - 1 / (1 + exp(x)): no digits are left of it where it is small."""
+
+    def forward(self, x):
+        return variable(np.logaddexp(0, x.data))
+
+    def backward(self, x, grad):
+        x.grad += grad * (1 - 1 / (1 + np.exp(np.minimum(x.data, 700))))
+
+
+def test_a_tail_that_cancels_is_not_accused():
+    assert check_function(LossOfDigits, seed=1).ok
