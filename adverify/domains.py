@@ -26,9 +26,9 @@ class Domain:
         Points inside at which a slope may jump: drawn on purpose.
     structure : str
         ``"distinct"``: no two elements are alike. ``"ascending"``: each is larger than the one before it along the last
-        axis. ``"symmetric"`` and ``"positive definite"``: the last two axes make
-        such matrices, and the derivative is along symmetric matrices only. ``"diagonally dominant"``: each element of
-        their diagonal is positive, and larger than the others of its row and its column together.
+        axis. ``"symmetric"`` and ``"positive definite"``: the last two axes make such matrices, and the derivative is
+        along symmetric matrices only. ``"diagonally dominant"``: each element of their diagonal is positive, and larger
+        than the others of its row and its column together.
 
     Examples
     --------

@@ -90,7 +90,7 @@ FILLINGS: dict[str, Filling] = {
     "ascending, positive": _ascending(0.1, 3.0),
     "ascending, of shares": _ascending(0.01, 0.99),
 }
-LADDER = ("below", "negative", PLAIN, "above", "large")
+LADDER = ("negative", PLAIN, "above")
 """Each above the one before."""
 
 ASCENDING = {

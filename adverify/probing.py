@@ -186,8 +186,8 @@ class Prober:
         """Prefer what ascends if it is taken where random elements are refused: one input, or one above another."""
         alike = [s for s in candidates if [len(x) for x in s] == [len(x) for x in taken]]
         choices = [(*fillings[:i], name, *fillings[i + 1 :]) for i in range(self.arity) for name in ASCENDING]
-        if 1 < self.arity <= len(LADDER) - 2:
-            choices += itertools.permutations(LADDER[1 : self.arity + 1])
+        if 1 < self.arity <= len(LADDER):
+            choices += itertools.permutations(LADDER[: self.arity])
         for shapes in [s for s in (_lengthened(taken), *alike) if any(x and x[-1] >= 4 for x in s)][:8]:
             if sum(self.accepts(self.filled(shapes, fillings, seed)) for seed in range(MANY_TRIES)) > 1:
                 continue
