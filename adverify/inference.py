@@ -13,6 +13,7 @@ from dataclasses import replace
 
 from adverify.domains import Domain
 from adverify.evaluation import Memory
+from adverify.locating import Locator
 from adverify.noise import jump_of, noise_of
 from adverify.probing import NothingFits, Prober
 from adverify.sampling import Sampling
@@ -40,7 +41,7 @@ def infer(
     ------
     NothingFits
     """
-    prober = Prober(subject, arity, tuple(domains) if domains else None)
+    prober = Locator(subject, arity, tuple(domains) if domains else None)
     candidates, fillings = prober.search([list(signature.shapes())] if signature else prober.tiers(rare))
     accepted = [shapes for shapes in candidates if prober.takes(shapes, fillings)]
     if not accepted:
