@@ -35,30 +35,45 @@ def room_of(array: np.ndarray, domain: Domain) -> np.ndarray:
 
 def directions_of(case: Case, x: np.ndarray, v: np.ndarray, room: np.ndarray, corner: bool) -> np.ndarray:
     """Each element by itself, and where kinks are likely also those together that are tied."""
-    free = np.arange(x.size)
-    shapes = tuple(a.shape for a in case.arrays)
-    slow = shapes in case.sampling.memory.unstackable
-    most = min(FEW_DIRECTIONS if slow else MAX_DIRECTIONS, max(LEAST_DIRECTIONS, MOST_NUMBERS // max(1, x.size)))
+    most = _most_directions(case, x.size)
     mirrored = any(case.sampling.convention) or any(d.structure in MATRICES for d in case.sampling.domains)
     if mirrored:
         directions = _along_symmetric(case, v, np.diag(room))
         mirrored = len(directions) != x.size
         if len(directions) > most:
             directions = directions[np.sort(case.rng().choice(len(directions), most // 2, replace=False))]
-    elif x.size > most:
-        chosen = np.sort(case.rng().choice(x.size, most // 2, replace=False))
-        directions = np.zeros((chosen.size, x.size))
-        directions[np.arange(chosen.size), chosen] = room[chosen]
     else:
-        directions = np.diag(room)
+        directions = _alone(room, np.arange(x.size) if x.size <= most else _some_of_each(case, most // 2))
     if x.size > most and not corner and not mirrored:  # at ties, too many slopes are right along these
-        rng = case.rng()
-        together = room * rng.choice([-1.0, 1.0], (most // 4, x.size))
-        owner = np.repeat(np.arange(len(case.arrays)), [a.size for a in case.arrays])
-        together *= owner == rng.choice(owner, (most // 4, 1))  # of one input, for points are evaluated so together
-        directions = np.concatenate([directions, together])
+        directions = np.concatenate([directions, _together(case, room, most // 4)])
     if not corner or x.size < 2 or mirrored or any(d.structure == "distinct" for d in case.sampling.domains):
         return directions
+    return np.concatenate([directions, _tied(case, x, v, room)])
+
+
+def _most_directions(case: Case, size: int) -> int:
+    slow = tuple(a.shape for a in case.arrays) in case.sampling.memory.unstackable
+    return min(FEW_DIRECTIONS if slow else MAX_DIRECTIONS, max(LEAST_DIRECTIONS, MOST_NUMBERS // max(1, size)))
+
+
+def _alone(room: np.ndarray, chosen: np.ndarray) -> np.ndarray:
+    """Move some elements, each by itself."""
+    directions = np.zeros((chosen.size, room.size))
+    directions[np.arange(chosen.size), chosen] = room[chosen]
+    return directions
+
+
+def _together(case: Case, room: np.ndarray, many: int) -> np.ndarray:
+    """Move all elements of one input, for points are evaluated together where the same inputs move."""
+    rng = case.rng()
+    together = room * rng.choice([-1.0, 1.0], (many, room.size))
+    owner = _owners(case)
+    return np.asarray(together * (owner == rng.choice(owner, (many, 1))))
+
+
+def _tied(case: Case, x: np.ndarray, v: np.ndarray, room: np.ndarray) -> np.ndarray:
+    """Move together elements that are equal, those of each input, and all."""
+    free = np.arange(x.size)
     _, group, count = np.unique(x, return_inverse=True, return_counts=True)
     groups = [free[group == k] for k in np.flatnonzero(count > 1)[:MAX_DIRECTIONS]]
     ends = np.cumsum([a.size for a in case.arrays])
@@ -68,7 +83,20 @@ def directions_of(case: Case, x: np.ndarray, v: np.ndarray, room: np.ndarray, co
     tied = np.zeros((len(unique), x.size))
     for row, members in zip(tied, unique.values(), strict=True):
         row[members] = room[members].min()
-    return np.concatenate([directions, tied])
+    return tied
+
+
+def _some_of_each(case: Case, most: int) -> np.ndarray:
+    """Choose elements, of each input at least one: a small one is as easily wrong as a large one beside it."""
+    owner = _owners(case)
+    order = case.rng().permutation(owner.size)
+    _, first = np.unique(owner[order], return_index=True)
+    return np.sort(order[np.union1d(np.arange(most), first)])
+
+
+def _owners(case: Case) -> np.ndarray:
+    """Tell of each element which input it belongs to."""
+    return np.repeat(np.arange(len(case.arrays)), [a.size for a in case.arrays])
 
 
 def _along_symmetric(case: Case, v: np.ndarray, directions: np.ndarray) -> np.ndarray:

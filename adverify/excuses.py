@@ -38,11 +38,17 @@ TINY = 1e-3
 STRUCTURE = 0.05
 """The length below which forward is taken to have no structure that a derivative at longer steps would miss."""
 
+ROUNDED = 8 * oracle.EPS
+"""Of an output, what rounding may do to it."""
+
 WITHIN = 17
 """Points at which a change is looked at to tell a jump from a slope."""
 
 OWN_RUNGS = 21
 """Steps in proportion to an element are looked at down to this rung, below which rounding decides."""
+
+LIMITLESS_RUNGS, LIMITLESS = np.arange(16, -1, -2), 0.9
+"""Rungs, before the last, over which a slope without a limit keeps growing, that of t log t by as much each time."""
 
 JUMP = 1e-3
 """Relative to outputs, a change that is as large over the shortest steps is a jump."""
@@ -78,6 +84,7 @@ class Excuses(Conditioning):
             or self._is_uneven(gap)
             or self._fits_own_scale()
             or self._jumps_unseen()
+            or self._is_infinite_for_some(gap, finest)
         )
 
     def _spans_magnitudes(self, absorbed: float) -> str:
@@ -271,6 +278,18 @@ class Excuses(Conditioning):
             large = (changes > JUMP * np.abs(self.q.at_x * self.q.g).max()).all(axis=1)
             stays = large & (changes[:, -1] >= 0.5 * changes[:, 0])
         return "the outputs jump, and only cancel for this cotangent" if stays.any() else ""
+
+    def _is_infinite_for_some(self, gap: float, finest: int) -> str:
+        """Say that some outputs have infinite slopes, as t log t at 0, which others hide that have far larger ones."""
+        t = 2.0 ** (LIMITLESS_RUNGS - finest)
+        with np.errstate(all="ignore"):
+            outputs = self.q.evaluate(self.q.x + np.concatenate([t, -t])[:, None] * self.direction)
+            changes = ((outputs - self.q.at_x) * self.q.g).reshape(2, t.size, -1)
+            slopes = changes / np.array([t, -t])[:, :, None]
+            growth, hidden = np.diff(slopes, axis=1), ROUNDED * np.abs(self.q.at_x * self.q.g) / t[1:, None]
+            grows = (growth[:, 1:] / growth[:, :-1] > LIMITLESS) & (np.abs(growth) > hidden)[:, 1:]
+            infinite = np.where(grows.all(axis=1), np.abs(slopes[:, -1]), 0.0)
+        return "some outputs have an infinite slope, beside far larger ones" if 2 * infinite.sum() > gap else ""
 
 
 def rests(phi: np.ndarray, slope: float, telling: np.ndarray, finest: int) -> bool:

@@ -30,9 +30,6 @@ FEW_BITS, LAST_BIT = 2.0**24 * EPS, 2.0**-57
 """Of a cotangent: what is left of parts of its size that cancel fits into single precision below the one, and is a
 multiple of the other."""
 
-SLIGHT = 0.01
-"""A share of a gradient that float32 may cost at a single input, where digits cancel."""
-
 FAR = 100.0
 """Its exponential is beyond float32, and far within float64."""
 
@@ -78,14 +75,14 @@ class Precision(Property):
     def _in_single(self, case: Case) -> Verdict:
         """Compare float32 inputs with the same numbers as float64.
 
-        Where digits cancel inside backward, more than usual may be lost at some inputs. A slight loss must so be seen
-        at half of some other inputs too.
+        Where digits cancel inside backward, all of them may be lost at some inputs. A loss that leaves a number must so
+        be seen at half of some other inputs too.
         """
         lost = _lost_in_single(case)
         if lost is None:
             return HOLDS
         share, evidence = lost
-        if share < SLIGHT:
+        if np.isfinite(share):
             seen = [_lost_in_single(other) is not None for other in _elsewhere(case) if is_usable(other)]
             if 2 * sum(seen) < len(seen):
                 return HOLDS
