@@ -104,7 +104,7 @@ class Prober:
         yield usual + (list(alike_shapes(self.computes_shapes, self.arity)) if self.arity >= MANY else [])
         if rare:
             yield list(single_shapes(self.arity))
-            if 1 < self.arity < MANY:
+            if self.arity < MANY:
                 yield list(of_lengths(self.arity))
             yield list(resized(usual[:90], list(dict.fromkeys([*self.sizes_named(), *USUAL_SIZES]))))
             if self.arity >= MANY:

@@ -77,10 +77,23 @@ def rare_shapes(arity: int) -> Iterator[Shapes]:
 
 
 def of_lengths(arity: int) -> Iterator[Shapes]:
-    """Give vectors, and rows of a common number, of all lengths that ops ask for: a quaternion beside a point."""
-    for lengths in itertools.product(range(1, 9 if arity == 2 else 5), repeat=arity):
+    """Give vectors, and rows of a common number, of all lengths that ops ask for: a quaternion beside a point.
+
+    Then also matrices of all sizes: a single one, or, of two or three inputs, beside such vectors and rows, as points
+    are beside what transforms them.
+    """
+    for lengths in itertools.product(range(1, {1: LONGEST, 2: 8}.get(arity, 4) + 1), repeat=arity):
         yield tuple((n,) for n in lengths)
         yield tuple((2, n) for n in lengths)
+    if arity == 1:
+        yield from ((shape,) for most, ndim in ((10, 2), (5, 3)) for shape in _all_sizes(most, ndim))
+    elif arity <= 3:
+        kinds = [*_all_sizes(4, 1), *_all_sizes(5, 2)]
+        yield from sorted(itertools.product(kinds, repeat=arity), key=elements)
+
+
+def _all_sizes(most: int, ndim: int) -> list[Shape]:
+    return list(itertools.product(range(2, most + 1), repeat=ndim))
 
 
 def resized(shapes: Sequence[Shapes], sizes: Sequence[int]) -> Iterator[Shapes]:

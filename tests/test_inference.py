@@ -222,6 +222,21 @@ def test_many_combinations_of_ranks_are_counted_and_not_listed():
     assert "in 2 combinations" not in str(infer(subject_of(_taking(EITHER[1]), {}), 2)[0])
 
 
+@pytest.mark.parametrize("shape", [(9,), (4, 3), (7, 5), (5, 4, 3)])
+def test_a_shape_that_only_the_op_knows_is_found(shape):
+    class OfThisShape(Function):
+        def forward(self, x):
+            if x.data.shape != shape:
+                raise ValueError("expected another")
+            return variable(x.data + 1)
+
+        def backward(self, x, grad):
+            raise NotImplementedError
+
+    (sampling,) = infer(subject_of(OfThisShape, {}), 1, None, None)
+    assert sampling.shapes == ((shape,),)
+
+
 @pytest.mark.parametrize("lengths", [(4, 3), (1, 3), (6, 3), (4, 3, 3), (3, 3, 1)])
 @pytest.mark.parametrize("rows", [(), (2,)])
 def test_vectors_of_lengths_that_only_the_op_knows_are_found(lengths, rows):
@@ -238,6 +253,27 @@ def test_vectors_of_lengths_that_only_the_op_knows_are_found(lengths, rows):
     (sampling, *_) = infer(subject_of(OfTheseLengths, {}), len(lengths), None, None)
     assert sampling.shapes
     assert all(tuple(s[-1] for s in shapes) == lengths for shapes in sampling.shapes)
+
+
+@pytest.mark.parametrize(
+    "asked", [((4, 4), (3,)), ((4,), (None, 3)), ((None, 2), (3, 3)), ((2, 3), (None, 2)), ((4,), (3,), (None, 3))]
+)
+def test_points_are_tried_beside_what_transforms_them(asked):
+    def suits(shape, wanted):
+        return len(shape) == len(wanted) and all(m in (n, None) for n, m in zip(shape, wanted, strict=True))
+
+    class OfTheseShapes(Function):
+        def forward(self, *variables):
+            if not all(suits(v.data.shape, wanted) for v, wanted in zip(variables, asked, strict=True)):
+                raise ValueError("expected others")
+            return variable(sum(v.data.sum() for v in variables))
+
+        def backward(self, *variables, grad):
+            raise NotImplementedError
+
+    (sampling, *_) = infer(subject_of(OfTheseShapes, {}), len(asked), None, None)
+    free = [i for i, wanted in enumerate(asked) if None in wanted]
+    assert all(len({shapes[i] for shapes in sampling.shapes}) > 1 for i in free)
 
 
 def test_a_bound_at_zero_has_no_sign():
