@@ -46,7 +46,8 @@ class Conditioning(Ray):
         q = self.q
         with np.errstate(all="ignore"):
             along = np.abs(q.evaluate(q.x + UNEVEN[:, None] * self.direction) - q.at_x)
-            moves, weight = (along != 0).any(axis=0), np.abs(q.g)
+            moves = (along != 0).any(axis=0) | self.depends(self.usual)  # how one moves may itself be lost to bits
+            weight = np.abs(q.g)
             size = np.fmax(np.abs(q.at_x), np.nan_to_num(along).max(axis=0)) * weight
             least = np.stack([FITS * size, np.full_like(size, SHARE * gap)])[:, moves]
             seen = (weight * self._values_and_slopes(np.vstack([q.x, *self._bits_away]), step))[..., moves]

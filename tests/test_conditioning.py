@@ -1,11 +1,12 @@
 """Nearly singular matrices: what the last bits of an input decide accuses nobody, and the rest is still judged."""
 
+import contextlib
 from collections import Counter
 
 import numpy as np
 import pytest
 
-from adverify import Function, tensor, variable
+from adverify import Function, Undecided, VerificationError, check_case, tensor, variable
 from adverify.blame import judge_expression
 from adverify.expression import Expression
 from adverify.ops import QR, Det, Eigvalsh, Inv, Svdvals
@@ -105,6 +106,40 @@ def test_what_backward_takes_from_the_last_bits_accuses_nobody(seed):
         seen[judge_expression(Expression.trace(angle, cotangents=(np.array(1.0),))).verdict.status] += 1
     assert not seen[Status.VIOLATED]
     assert seen[Status.HOLDS] >= DRAWS // 4
+
+
+class PhaseOfFirstHarmonic(Function):
+    """Of which nothing is left but rounding where every other element is the same."""
+
+    off = 1.0
+
+    def harmonic(self, x):
+        if x.ndim < 1 or x.shape[-1] < 3:
+            raise ValueError("expected three elements or more")
+        w = np.exp(-2j * np.pi * np.arange(x.shape[-1]) / x.shape[-1])
+        return (x * w).sum(axis=-1), w
+
+    def forward(self, x):
+        return variable(np.angle(self.harmonic(x.data)[0]))
+
+    def backward(self, x, grad):
+        z, w = self.harmonic(x.data)
+        share = np.divide(grad, z, out=np.zeros_like(z), where=z != 0)
+        x.grad += (share[..., None] * w).imag * np.where(x.data == 0, self.off, 1.0)
+
+
+class PhaseOff(PhaseOfFirstHarmonic):
+    off = 1.01
+
+
+def test_an_output_whose_move_is_lost_to_rounding_accuses_nobody():
+    x = np.array([[0.0, 1.0, 1.0, 0.0], [0.0, 1.0, 0.0, 1.0], [1.0, 1.0, 1.0, 1.0]])
+    with contextlib.suppress(Undecided):
+        assert check_case(PhaseOfFirstHarmonic, [x], property="special values").ok
+    with contextlib.suppress(Undecided):
+        assert check_case(PhaseOfFirstHarmonic, [x[1:2]], property="special values").ok
+    with pytest.raises(VerificationError, match=r"x\.grad.* and should be"):
+        check_case(PhaseOff, [x], property="special values")
 
 
 class LargestSingularValue(Function):
