@@ -8,7 +8,7 @@ every slope that was seen, by more than the oracle's error, forward's rounding a
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -48,11 +48,14 @@ class Findings(Sequence[Finding]):
     relative : ndarray, shape (directions,)
         Its error bar, relative to the derivative.
     close : dict of int to Finding
+    beside : set of int
+        Of those that are wrong, what only the screen says so of.
     """
 
     def __init__(self, estimate: Estimate, settled: np.ndarray, relative: np.ndarray) -> None:
         self.estimate, self.settled, self.relative = estimate, settled, relative
         self.close: dict[int, Finding] = {}
+        self.beside: set[int] = set()
 
     def __len__(self) -> int:
         return len(self.settled)
@@ -81,18 +84,26 @@ class Findings(Sequence[Finding]):
         return any(f.status is Status.VIOLATED for f in self.close.values())
 
 
-def judge(questions: Sequence[Question]) -> list[Findings]:
-    """Answer every question along each of its directions, sharing calls of forward and of SciPy among all."""
+def judge(questions: Sequence[Question]) -> Iterator[tuple[int, Findings]]:
+    """Answer questions along each of their directions, sharing calls of forward and of SciPy among all.
+
+    Each comes with its number. Those that few directions show to be wrong come first, before the others are looked at
+    again: whoever wants no more than one of them need not wait.
+    """
+    if not questions:
+        return
     estimate = oracle.screen(stacked(screened(questions, oracle.SCREEN_RUNGS)))
     answers = _screened(questions, estimate)
-    doubtful = [_by_disagreement(q, a) for q, a in zip(questions, answers, strict=True)]
-    asked = list(zip(questions, answers, doubtful, strict=True))
-    _cross_examine([(q, a, rows[: min(FIRST, _most(q))]) for q, a, rows in asked])
-    _cross_examine([(q, a, rows[FIRST : _most(q)]) for q, a, rows in asked if not q.slow and not a.is_violated])
-    for q, a in zip(questions, answers, strict=True):
-        if a.is_violated:
-            _accuse_others(q, a)
-    return answers
+    asked = [(i, q, a, _by_disagreement(q, a)) for i, (q, a) in enumerate(zip(questions, answers, strict=True))]
+    left = []
+    for one in _cross_examined([(i, q, a, rows[: min(FIRST, _most(q))]) for i, q, a, rows in asked]):
+        if answers[one].is_violated:
+            yield one, answers[one]
+        else:
+            left.append(asked[one])
+    more = [(i, q, a, rows[FIRST : 0 if q.slow else _most(q)]) for i, q, a, rows in left]
+    for one in _cross_examined(more):
+        yield one, answers[one]
 
 
 def _most(q: Question) -> int:
@@ -128,12 +139,17 @@ def _by_disagreement(q: Question, answer: Findings) -> np.ndarray:
     return rows[np.argsort(-np.nan_to_num(excess, nan=np.inf), kind="stable")]
 
 
-def _cross_examine(asked: Sequence[tuple[Question, Findings, np.ndarray]]) -> None:
+def _cross_examined(asked: Sequence[tuple[int, Question, Findings, np.ndarray]]) -> Iterator[int]:
     """Answer along those directions of each question, given by their numbers, on the full ladder."""
-    asked = [(q, findings, rows) for q, findings, rows in asked if rows.size]
-    if asked:
-        for (_, findings, rows), seen in zip(asked, views([(q, rows) for q, _, rows in asked]), strict=True):
-            findings.close |= {int(i): view.finding() for i, view in zip(rows, seen, strict=True)}
+    looks = views([(q, rows) for _, q, _, rows in asked if rows.size])
+    for i, q, findings, rows in asked:
+        for row, view in zip(rows.tolist(), next(looks) if rows.size else [], strict=True):
+            findings.close[row] = view.finding()
+            if q.slow and findings.is_violated and np.count_nonzero(view.direction) == 1:
+                break
+        if findings.is_violated:
+            _accuse_others(q, findings)
+        yield i
 
 
 def _accuse_others(q: Question, answer: Findings) -> None:
@@ -143,5 +159,7 @@ def _accuse_others(q: Question, answer: Findings) -> None:
         bar = CLEARLY * (screen.error + RELATIVE_FLOOR * np.maximum(np.abs(screen.value), q.terms))
         wrong = ~(np.abs(q.along - screen.value) <= bar) & np.isfinite(screen.value) & ~answer.settled
     for i in np.flatnonzero(wrong).tolist():
-        value = float(screen.value[i])
-        answer.close.setdefault(i, Finding(Status.VIOLATED, "", value, value, float(screen.error[i])))
+        if i not in answer.close:
+            value = float(screen.value[i])
+            answer.close[i] = Finding(Status.VIOLATED, "", value, value, float(screen.error[i]))
+            answer.beside.add(i)

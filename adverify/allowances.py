@@ -9,15 +9,13 @@ import numpy as np
 from adverify import oracle
 from adverify.excuses import Excuses
 from adverify.oracle import EPS
+from adverify.surroundings import Surroundings
 
 ROUGHEST = 1e-3
 """Relative to outputs, more than the noise of any forward, and less than the jumps of a sawtooth."""
 
 SHORT = 2.0**-27
 """The step for slopes at points nearby."""
-
-NEAR_BY = 0.01
-"""Of the way to points around, from where kinks are told from curves."""
 
 TURNING = 64
 """Unlike slopes around a point, to three digits, that are no pieces any more but one that turns."""
@@ -96,22 +94,20 @@ class Allowances(Excuses):
             np.median(oracle.roughness(stretch))
         )
 
-    def nearby(
-        self, low: float, high: float, error: float, points: np.ndarray, outputs: np.ndarray
-    ) -> tuple[float, float, float]:
+    def nearby(self, low: float, high: float, error: float, around: Surroundings) -> tuple[float, float, float]:
         """Widen the slopes to Clarke's generalised directional derivative, from points where nothing ties.
 
         A subgradient of a function like sort or median need not lie between the two one-sided slopes at the point
         (Clarke, Optimization and Nonsmooth Analysis, 1983, section 2.1).
         """
         with np.errstate(all="ignore"):
-            ahead = self.q.evaluate(points + SHORT * self.direction)
-            slopes = (ahead - outputs) * self.q.g / SHORT
+            ahead = self.q.evaluate(around.points + SHORT * self.direction)
+            slopes = (ahead - around.outputs) * self.q.g / SHORT
         finite = np.isfinite(slopes).all(axis=1)
         if not finite.any():
             return low, high, error
         slopes, moves = slopes[finite], (slopes[finite] != 0).any(axis=0)
-        across = self.q.across_a_jump(points, outputs)[finite]
+        across = around.across_a_jump[finite]
         if across.any():
             slopes = np.concatenate([np.where(across, np.nan, slopes), self._slopes_here()])
             if np.isnan(slopes).all(axis=0).any():
@@ -125,23 +121,19 @@ class Allowances(Excuses):
             if low != high:  # beside a kink that is known they may still tell of slopes that are small beside others
                 low = near[0] if near[0] < low - blur else low
                 high = near[1] if near[1] > high + blur else high
-            low, high = self._kinks_of_a_few(low, high, points[finite])
+            low, high = self._kinks_of_a_few(low, high, around.near_by)
             is_blind = blur > BLIND * max(abs(low), abs(high), abs(self.actual))
             return low, high, error + blur if is_blind else error
         return min(low, near[0]), max(high, near[1]), error + coarse
 
-    def _kinks_of_a_few(self, low: float, high: float, points: np.ndarray) -> tuple[float, float]:
-        """Widen slopes by what outputs have to themselves that kink, small beside the slope of all together.
-
-        They are seen from points so near that what is only curved turns by nothing.
-        """
+    def _kinks_of_a_few(self, low: float, high: float, near: Surroundings) -> tuple[float, float]:
+        """Widen slopes by what outputs have to themselves that kink, small beside the slope of all together."""
         with np.errstate(all="ignore"):
-            near = self.q.x + NEAR_BY * (points - self.q.x)
-            outputs = self.q.evaluate(near)
-            slopes = (self.q.evaluate(near + SHORT * self.direction) - outputs) * self.q.g / SHORT
-            slopes[self.q.across_a_jump(near, outputs)] = np.nan
+            slopes = (self.q.evaluate(near.points + SHORT * self.direction) - near.outputs) * self.q.g / SHORT
+            slopes[near.across_a_jump | ~np.isfinite(slopes)] = np.nan
             here = self._slopes_here()
-            blur = 16 * EPS * np.abs(outputs * self.q.g).max(axis=0, initial=0.0) / SHORT
+            size = np.where(np.isfinite(near.outputs), np.abs(near.outputs * self.q.g), 0.0).max(axis=0, initial=0.0)
+            blur = 16 * EPS * size / SHORT
             least, most = (f.reduce(np.concatenate([slopes, here])) for f in (np.fmin, np.fmax))
             kinks = (most - least > 0.5 * np.maximum(np.abs(least), np.abs(most))) & (most - least > 4 * blur)
             middle = here.mean(axis=0)
@@ -158,30 +150,29 @@ class Allowances(Excuses):
             slopes: np.ndarray = (self.q.evaluate(self.q.x + t * self.direction) - self.q.at_x) * self.q.g / t
         return slopes
 
-    def climbed(self, sense: float) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    def climbed(self, sense: float) -> Iterator[Surroundings]:
         """Go, from the best of the points around, where the slope is larger, or smaller for -1; give what is met.
 
         Of slopes that turn with the point, as those of singular values at zero, no sample reaches the extremes. Steps
         grow as long as they find better and shrink when they do not: an evolution strategy (Rechenberg, 1973).
         """
-        points, outputs = self.q.all_beside
-        slopes = sense * self._slopes_at(points, outputs)
+        around = self.q.all_beside
+        slopes = sense * self._slopes_at(around)
         with np.errstate(all="ignore"):
             if np.unique(np.round(slopes / np.abs(slopes).max(), 3)).size < TURNING:
                 return
-        best, highest, reach = points[slopes.argmax()], slopes.max(), 1.0
+        best, highest, reach = around.points[slopes.argmax()], slopes.max(), 1.0
         unit, rng = 1e-4 * self.q.room, np.random.default_rng(2)
         for _ in range(CLIMBS if self.q.slow else min(MOST_CLIMBS, CLIMBS_EACH * best.size)):
             moves = best + reach * unit * rng.normal(size=(CLIMBERS, best.size)) - self.q.x
-            points = np.concatenate([best[None], self.q.x + np.clip(moves, -2 * unit, 2 * unit)])
-            outputs = self.q.evaluate(points)
-            slopes = sense * self._slopes_at(points, outputs)
+            around = self.q.left_for(np.concatenate([best[None], self.q.x + np.clip(moves, -2 * unit, 2 * unit)]))
+            slopes = sense * self._slopes_at(around)
             reach *= 1.5 if slopes.max() > highest else 0.75
-            best, highest = points[slopes.argmax()], slopes.max()
-        yield points, outputs
+            best, highest = around.points[slopes.argmax()], slopes.max()
+        yield around
 
-    def _slopes_at(self, points: np.ndarray, outputs: np.ndarray) -> np.ndarray:
+    def _slopes_at(self, around: Surroundings) -> np.ndarray:
         """The slope along the direction at several points, 0 where forward shows none."""
         with np.errstate(all="ignore"):
-            slopes = (self.q.evaluate(points + SHORT * self.direction) - outputs) @ self.q.g / SHORT
+            slopes = (self.q.evaluate(around.points + SHORT * self.direction) - around.outputs) @ self.q.g / SHORT
         return np.where(np.isfinite(slopes), slopes, 0.0)

@@ -169,7 +169,7 @@ def _worst(question: Question) -> tuple[np.ndarray, Finding]:
 
 def _most_wrong(question: Question) -> tuple[np.ndarray, Finding]:
     """Give the direction in which backward is most wrong, in proportion; of several the one that moves least."""
-    (findings,) = judge([question])
+    ((_, findings),) = judge([question])
 
     def wrongness(i: int) -> tuple[bool, float, int]:
         expected, claimed = findings[i].expected, question.along[i]

@@ -4,24 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from functools import cache, cached_property
+from functools import cached_property
 
 import numpy as np
 
-from adverify.case import flat
 from adverify.evaluation import Evaluator
 from adverify.oracle import EPS
-from adverify.shapes import Shapes, elements
+from adverify.surroundings import Surroundings, more_ways_around, ways_around
 from adverify.verdict import Status
 
-MOST_WAYS, MOST_NUMBERS = 512, 1_000_000
-"""In which a point is left: if it can be twice as many as elements, so that each is once in the middle of its ties."""
+JUMPS = 64
+"""What changes by as many times what is rough may jump."""
 
-NEARER, JUMPS = 1e-4, 64
-"""A share of a way: what changes by as much over it jumps, if by so many times what is rough."""
-
-THOROUGHLY = 2000
-"""Ways to leave a point before an accusation at a kink."""
+WAY = 1e-4
+"""How far a point is left, in units of the room of its elements."""
 
 RELATIVE_FLOOR = 2e-7
 """Below it nobody is accused: backward may be less exact than forward for honest reasons."""
@@ -103,7 +99,7 @@ class Question:
     @property
     def around(self) -> np.ndarray:
         """Ways to leave the point, each element by -2 to 2 units, so that nothing ties; (k, x.size)."""
-        return _around(self.evaluate.shapes)
+        return ways_around(self.evaluate.shapes)
 
     @cached_property
     def near(self) -> np.ndarray:
@@ -111,38 +107,25 @@ class Question:
         ulps = np.array([1.0, 2.0, 3.0])[:, None] * np.spacing(np.abs(self.x)) * np.sign(self.x)
         return self.x + np.stack([ulps, -ulps])
 
-    def across_a_jump(self, points: np.ndarray, outputs: np.ndarray) -> np.ndarray:
-        """Say which outputs, at points around this one, are as far from those here when a point is far nearer.
-
-        What slopes are there says nothing of those here. Shape (k, outputs).
-        """
-        least = JUMPS * max(EPS * max(self.scale, float(np.abs(self.at_x).max(initial=0.0))), self.noise, self.jump)
-        with np.errstate(all="ignore"):
-            nearer = np.abs(self.evaluate(self.x + NEARER * (points - self.x)) - self.at_x)
-            across: np.ndarray = (nearer > least) & (nearer > 0.5 * np.abs(outputs - self.at_x))
-        return across
-
-    def surroundings(self) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-        """Give points around this one and the outputs there: a few, then, if asked for, many more."""
+    def surroundings(self) -> Iterator[Surroundings]:
+        """Give points around this one: a few, then, if asked for, many more."""
         yield self.beside
         yield self.all_beside
 
     @cached_property
-    def beside(self) -> tuple[np.ndarray, np.ndarray]:
-        """Points around this one, where nothing ties, and the outputs there."""
-        return self._leaving(self.around)
+    def beside(self) -> Surroundings:
+        """Points around this one."""
+        return self.left_for(self.x + WAY * self.room * self.around)
 
     @cached_property
-    def all_beside(self) -> tuple[np.ndarray, np.ndarray]:
-        """Many more of them: of several elements that tie, one order may be rare."""
-        n = elements(self.evaluate.shapes)
-        rng = np.random.default_rng(1)
-        many = max(1, min(THOROUGHLY, MOST_NUMBERS // max(1, n)))
-        return self._leaving(rng.choice([-1.0, 1.0], (many, n)) * rng.uniform(0.1, 2, (many, n)))
+    def all_beside(self) -> Surroundings:
+        """Many more of them."""
+        return self.left_for(self.x + WAY * self.room * more_ways_around(self.evaluate.shapes))
 
-    def _leaving(self, ways: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        points = self.x + 1e-4 * self.room * ways
-        return points, self.evaluate(points)
+    def left_for(self, points: np.ndarray) -> Surroundings:
+        """Look around at given points."""
+        rough = max(EPS * max(self.scale, float(np.abs(self.at_x).max(initial=0.0))), self.noise, self.jump)
+        return Surroundings(self.evaluate, self.x, self.at_x, JUMPS * rough, points)
 
     @cached_property
     def along(self) -> np.ndarray:
@@ -160,27 +143,6 @@ class Question:
             if self.chosen is not None:
                 size = np.where(self.chosen == 0, 0.0, np.abs(self.chosen * self.v)).sum(axis=1)
         return np.where(np.isfinite(size), size, 0.0)
-
-
-@cache
-def _around(shapes: Shapes) -> np.ndarray:
-    """Leave a point in many ways; square matrices also nearly along their diagonals, where eigenvectors are axes."""
-    rng = np.random.default_rng(0)
-    n = elements(shapes)
-    many = max(24, min(2 * n, MOST_WAYS, MOST_NUMBERS // max(1, n)))
-    ranks = np.linspace(1.0, 2.0, n)
-    ways = np.concatenate([
-        [ranks, -ranks, ranks[::-1], -ranks[::-1]], rng.choice([-1.0, 1.0], (many, n)) * rng.uniform(1, 2, (many, n)),
-        rng.choice([-1.0, 1.0], (many, n)) * 10 ** rng.uniform(-2, 0.3, (many, n)),
-    ])  # fmt: skip
-    square = [len(s) >= 2 and s[-1] == s[-2] > 1 for s in shapes]
-    if not any(square):
-        return ways
-    diagonal = flat(tuple(
-        np.broadcast_to(np.eye(s[-1]), s) if is_square else np.ones(s)
-        for s, is_square in zip(shapes, square, strict=True)
-    ))  # fmt: skip
-    return np.concatenate([ways, ways * np.where(diagonal == 1, 1.0, 1e-3)])
 
 
 @dataclass(frozen=True)

@@ -167,7 +167,10 @@ class Search:
         """Look for the same failure in simpler shapes: Hypothesis, whose bytes fit one shape, does not get there."""
         if self.inputs is not None:
             return p, case, verdict
+        enough = time.thread_time() + SHRINK_SECONDS
         for simpler in itertools.islice(simpler_cases(case, where.regime, _first_wrong(verdict)), SIMPLER):
+            if time.thread_time() > enough:
+                break
             for found, other in p.judge([simpler]):
                 if other.status is Status.VIOLATED and (other.exception is None) == (verdict.exception is None):
                     other = dataclasses.replace(other, reason=other.reason + verdict.aside, aside=verdict.aside)

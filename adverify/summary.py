@@ -43,7 +43,7 @@ def verdict_of(case: Case, question: Question, findings: Findings) -> Verdict:
     return Verdict(Status.HOLDS, decided_inputs=inputs, resolution=resolution)
 
 
-def _accusation(case: Case, question: Question, findings: Sequence[Finding], wrong: Sequence[int]) -> Verdict:
+def _accusation(case: Case, question: Question, findings: Findings, wrong: Sequence[int]) -> Verdict:
     expected, bar = np.full(question.x.size, np.nan), np.full(question.x.size, np.inf)
     flagged = np.zeros(question.x.size, bool)
     alone: dict[int, int] = {}
@@ -55,28 +55,39 @@ def _accusation(case: Case, question: Question, findings: Sequence[Finding], wro
             expected[j], bar[j] = finding.expected / direction[j], finding.error / abs(direction[j])
             flagged[j] = i in wrong
             alone[i] = j
-    if flagged.any():
-        evidence = _per_input(case, question, expected, bar, flagged)
-        first = next(i for i in wrong if i in alone)
-        j, worst, step = alone[first], findings[first], question.direction(first)[alone[first]]
-        low, high = sorted(v / step for v in (worst.low, worst.high))
-        narrow = worst.high - worst.low <= max(0.01 * abs(worst.expected), worst.error)
-        between = "" if narrow or worst.is_smooth else f", where any slope from {low:.6g} to {high:.6g} would be right"
-        actual, right = _apart(question.v[j], expected[j]), _apart(expected[j], question.v[j])
-        if not np.isfinite(question.v[j]) and expected[j] == 0 and may_underflow(question.x):
-            return violated(f"{_element(case, j)} is {actual}, where forward does not change at all", *evidence)
-        return violated(f"{_element(case, j)} is {actual} and should be {right}{between}", *evidence)
-    simplest = min(wrong, key=lambda i: np.count_nonzero(question.direction(i)))
-    worst, direction = findings[simplest], question.direction(simplest)
+    evidence = _per_input(case, question, expected, bar, flagged)
+    sure = sorted(
+        (i for i in wrong if not (question.corner and i in findings.beside)), key=findings.beside.__contains__
+    )
+    first = next((i for i in sure if i in alone), None)
+    if first is not None:
+        return violated(
+            _said_of_one(case, question, findings[first], question.direction(first), alone[first]), *evidence
+        )
+    simplest = min(sure, key=lambda i: np.count_nonzero(question.direction(i)))
+    direction = question.direction(simplest)
+    evidence = evidence or _per_input(case, question, expected, bar, direction != 0)
+    return violated(_said_of_several(case, question, findings[simplest], direction), *evidence)
+
+
+def _said_of_one(case: Case, question: Question, found: Finding, direction: np.ndarray, j: int) -> str:
+    claimed, expected = float(question.v[j]), found.expected / direction[j]
+    low, high = sorted(v / direction[j] for v in (found.low, found.high))
+    narrow = found.high - found.low <= max(0.01 * abs(found.expected), found.error)
+    between = "" if narrow or found.is_smooth else f", where any slope from {low:.6g} to {high:.6g} would be right"
+    actual, right = _apart(claimed, expected), _apart(expected, claimed)
+    if not np.isfinite(claimed) and expected == 0 and may_underflow(question.x):
+        return f"{_element(case, j)} is {actual}, where forward does not change at all"
+    return f"{_element(case, j)} is {actual} and should be {right}{between}"
+
+
+def _said_of_several(case: Case, question: Question, found: Finding, direction: np.ndarray) -> str:
     size = float(np.abs(direction).max())
     claimed = float(np.where(direction == 0, 0.0, direction * question.v).sum()) / size
-    right, actual = _apart(worst.expected / size, claimed), _apart(claimed, worst.expected / size)
+    right, actual = _apart(found.expected / size, claimed), _apart(claimed, found.expected / size)
     together = ", ".join(_element(case, int(j)).replace(".grad", "") for j in np.flatnonzero(direction)[:4])
     more = ", ..." if np.count_nonzero(direction) > 4 else ""
-    return violated(
-        f"moving {together}{more} together changes the output by {right} a unit; backward says {actual}",
-        *_per_input(case, question, expected, bar, direction != 0),
-    )
+    return f"moving {together}{more} together changes the output by {right} a unit; backward says {actual}"
 
 
 def may_underflow(x: np.ndarray) -> bool:

@@ -198,10 +198,10 @@ class View(Allowances):
             error += self.unfinished() + (self.kinks_that_cancel(finest) if where == "" and low == high else 0.0)
         if self.q.corner or where == "kink" or low != high:
             sense = 1.0 if self.actual > high else -1.0
-            for points, outputs in itertools.chain(self.q.surroundings(), self.climbed(sense)):
+            for around in itertools.chain(self.q.surroundings(), self.climbed(sense)):
                 if not self._outside(low, high, error):
                     break
-                low, high, error = self.nearby(low, high, error, points, outputs)
+                low, high, error = self.nearby(low, high, error, around)
         if self._outside(low, high, error):
             excuse = self.excuse_for(low, high, coarsest, finest)
             settled = np.nan if where == "kink" else seen[0].value

@@ -1213,7 +1213,7 @@ class PerChannel(Function):
 
 
 def test_images_are_tried_beside_matrices():
-    with pytest.raises(VerificationError, match="wrong gradient: .*scale") as raised:
+    with pytest.raises(VerificationError, match=r"wrong gradient: .*scale") as raised:
         check_function(PerChannel, seed=0)
     (found, *_) = raised.value.report.failures
     assert found.case.arrays[0].ndim == 4

@@ -43,15 +43,15 @@ class NumericalProperty(Property):
                 else:
                     questions.append(question)
                     asked.append(case)
-        if questions:
-            for case, question, findings in zip(asked, questions, judge(questions), strict=True):
-                if question.elementwise and case.sampling.memory.mixes:
-                    again.append(case)
-                    continue
-                verdict = verdict_of(case, question, findings)
-                if verdict.status is Status.VIOLATED and _is_small(case, verdict) and rounds_to_single(case):
-                    verdict = undecided("the gradient is computed in single precision, as `precision` says")
-                yield case, verdict
+        for i, findings in judge(questions):
+            case, question = asked[i], questions[i]
+            if question.elementwise and case.sampling.memory.mixes:
+                again.append(case)
+                continue
+            verdict = verdict_of(case, question, findings)
+            if verdict.status is Status.VIOLATED and _is_small(case, verdict) and rounds_to_single(case):
+                verdict = undecided("the gradient is computed in single precision, as `precision` says")
+            yield case, verdict
         if again:
             yield from NumericalProperty.judge(self, again)
 
