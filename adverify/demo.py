@@ -1,4 +1,4 @@
-"""``python -m adverify.demo``: verify the built-in ops, then an op that is wrong."""
+"""``python -m adverify.demo``: verify some of the built-in ops, then an op that is wrong."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ from adverify.engine import Function, Variable, variable
 from adverify.report import VerificationError
 from adverify.runner import Lost, Processes
 
-EXAMPLES = 10
+EVERY = 8
+"""Of the built-in ops one in so many is verified: all are in the test suite."""
 
 
 class WrongDotProduct(Function):
@@ -26,19 +27,20 @@ class WrongDotProduct(Function):
 
 
 def verified(op: type[Function]) -> tuple[bool, str]:
-    """Give whether an op is verified, with a few examples, and a line that says so."""
+    """Give whether an op is verified, and a line that says so."""
     try:
-        report = check_function(op, max_examples=EXAMPLES, seed=0)
+        report = check_function(op, seed=0)
     except VerificationError as error:
         report = error.report
     return report.ok, f"{report.headline if report.ok else report} ({report.seconds:.1f} s)"
 
 
 def main() -> int:
-    """Print a line per op and the failure; 0 if every built-in op is verified and the wrong one found."""
+    """Print a line per op and the failure; 0 if all but the wrong one are verified, and that is found."""
     unexpected = 0
-    ops = list(functions_in(adverify.ops))
-    print(f"Verifying the {len(ops)} built-in ops, {EXAMPLES} examples each, on all cores:\n", flush=True)
+    built_in = list(functions_in(adverify.ops))
+    ops = built_in[::EVERY]
+    print(f"Verifying {len(ops)} of the {len(built_in)} built-in ops, on all cores:\n", flush=True)
     with Processes() as processes:
         for op, said in processes.run(verified, ops):
             ok, line = (False, f"{op.__name__}: crashed: {said}") if isinstance(said, Lost) else said
