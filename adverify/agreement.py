@@ -32,6 +32,9 @@ FIRST = 4
 MOST, MOST_NUMBERS = 24, 1_000_000
 """Directions of one question that are looked at closely; of a large one as many as come to so many numbers."""
 
+PLAINLY = 1000
+"""How many error bars of the screen are so many that more mean no more."""
+
 CLEARLY = 10
 """How many error bars of the screen beside a wrong direction make another one wrong."""
 
@@ -129,14 +132,15 @@ def _screened(questions: Sequence[Question], estimate: Estimate) -> list[Finding
 
 
 def _by_disagreement(q: Question, answer: Findings) -> np.ndarray:
-    """The directions that the screen leaves open, those first that look most wrong."""
+    """The directions that the screen leaves open, those first that look most wrong; of wrong ones, of one element."""
     rows = np.flatnonzero(~answer.settled)
     if not rows.size:
         return rows
     screen = answer.estimate
     with np.errstate(all="ignore"):
         excess = np.abs(q.along[rows] - screen.value[rows]) / (screen.error[rows] + 1e-300)
-    return rows[np.argsort(-np.nan_to_num(excess, nan=np.inf), kind="stable")]
+    looks_wrong = np.minimum(np.nan_to_num(excess, nan=np.inf), PLAINLY)
+    return rows[np.lexsort((np.count_nonzero(q.directions(rows), axis=1) > 1, -looks_wrong))]
 
 
 def _cross_examined(asked: Sequence[tuple[int, Question, Findings, np.ndarray]]) -> Iterator[int]:

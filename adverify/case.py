@@ -120,7 +120,9 @@ class Case:
         op = self.subject.name if self.subject.name.endswith(")") else f"{self.subject.name}()"
         lines += [f"op = {op}", f"op.forward({inputs})"]
         grad = ", ".join(literal(g) for g in self.cotangents)
-        given = cotangent_as_written(self.subject.kind, grad if len(self.cotangents) == 1 else f"({grad})")
+        if self.subject.gives_tuple:
+            grad = f"({grad},)" if len(self.cotangents) == 1 else f"({grad})"
+        given = cotangent_as_written(self.subject.kind, grad)
         lines += [f"op.backward({inputs}, {given})"]
         return "\n".join(lines)
 

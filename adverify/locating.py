@@ -82,7 +82,14 @@ class Locator(Prober):
         high = self._edge(finite_at, origin, [t for t in grid if t > origin], np.inf)
         if low == -np.inf and high == np.inf:
             return real if finite_at(0.0) else nonzero
-        return Domain(low, high, np.isfinite(low) and finite_at(low), np.isfinite(high) and finite_at(high))
+        return Domain(low, high, *(np.isfinite(t) and (finite_at(t) or self._meet_at(t, start)) for t in (low, high)))
+
+    def _meet_at(self, t: float, arrays: Sequence[np.ndarray]) -> bool:
+        """Whether forward takes an end where all inputs are there, as 0 * log(0 / 0) is taken to be 0."""
+        moved = [np.array(a) for a in arrays]
+        for a in moved:
+            a.flat[:1] = t
+        return len(moved) > 1 and self.accepts(moved)
 
     @staticmethod
     def _edge(finite_at: Callable[[float], bool], inside: float, outward: Sequence[float], farthest: float) -> float:

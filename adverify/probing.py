@@ -56,6 +56,7 @@ class Prober:
     def __init__(self, subject: Subject, arity: int, domains: tuple[Domain, ...] | None) -> None:
         self.subject, self.arity, self.domains = subject, arity, domains
         self.refusals: list[str] = []
+        self.taken: dict[tuple[Shapes, tuple[str, ...]], bool] = {}
 
     @cached_property
     def nearby(self) -> dict[str, Filling]:
@@ -94,9 +95,12 @@ class Prober:
 
     def takes(self, shapes: Shapes, fillings: Sequence[str]) -> bool:
         """Whether forward takes shapes, and not only because there is nothing in them to look at."""
-        if not all(self.takes(filled, fillings) for filled in one_axis_filled(shapes)):
-            return False
-        return any(self.accepts(self.filled(shapes, fillings, seed)) for seed in range(2))
+        asked = shapes, tuple(fillings)
+        if asked not in self.taken:
+            self.taken[asked] = all(self.takes(filled, fillings) for filled in one_axis_filled(shapes)) and any(
+                self.accepts(self.filled(shapes, fillings, seed)) for seed in range(2)
+            )
+        return self.taken[asked]
 
     def tiers(self, rare: bool) -> Iterator[list[Shapes]]:
         """Give shapes to try: the usual ones, those of sizes that were named in refusing them, and rare ones."""
@@ -150,7 +154,7 @@ class Prober:
             return self._sturdier(plain, taken, candidates)
         # Values are what is wrong where forward computes and gives NaN; where it raises, it may be the shapes.
         fit = [s for s in telling if self.computes(self.filled(s, plain))]
-        first = fit or (telling if len(telling) < 40 else [*telling[:30], *telling[30 :: len(telling) // 60 + 1]])
+        first = fit or _spread(telling)
         for choices, most in ((others, None), (mixed, 90), (nearby, 6)):
             for fillings in choices:
                 taken = next((s for s in first[:most] if self.accepts(self.filled(s, fillings))), None)
@@ -222,6 +226,8 @@ class Prober:
                     self._try(other, seen, fillings)
             for other in broadcast(general[0]):
                 self._try(other, seen, fillings)
+                if other in seen:  # a row beside a column of the same length
+                    self._try(replaced(other, {n: 3 for s in other for n in s if n > 1}), seen, fillings)
                 if other in seen and sum(s != t for s, t in zip(other, general[0], strict=True)) == 1:
                     for resized_too in proportioned(other):
                         self._try(resized_too, seen, fillings)
@@ -278,6 +284,14 @@ class Prober:
                     if ((outputs[0] != after) & ~np.broadcast_to(own, after.shape)).any():
                         return False
         return True
+
+
+def _spread(candidates: list[Shapes]) -> list[Shapes]:
+    """Give the first of many, those of which all inputs are of one shape, and some of the others."""
+    if len(candidates) < 40:
+        return candidates
+    alike = [s for s in candidates[30:] if len(set(s)) == 1 < len(s)]
+    return [*candidates[:30], *alike, *candidates[30 :: len(candidates) // 60 + 1]]
 
 
 def _lengthened(shapes: Shapes) -> Shapes:

@@ -61,6 +61,8 @@ class Subject:
         Reset before each call.
     arguments : mapping of str to object
         The constructor arguments.
+    gives_tuple : bool
+        Whether forward was last seen to return a tuple, be it of one output: backward gets a tuple of cotangents then.
     """
 
     make: Callable[[], Function]
@@ -68,6 +70,7 @@ class Subject:
     kind: type[Function]
     watch: Watch | None = None
     arguments: Mapping[str, Any] = field(default_factory=dict)
+    gives_tuple: bool = field(default=False, init=False, compare=False)
 
     def forward(self, arrays: Sequence[np.ndarray]) -> Arrays:
         """Compute the outputs with a fresh instance.
@@ -103,7 +106,9 @@ class Subject:
             raise Rejected(f"forward raised {named(readable(error))}") from error
         finally:
             self._stop()
-        outputs = result if isinstance(result, tuple) and result else (result,)
+        gives_tuple = isinstance(result, tuple) and bool(result)
+        object.__setattr__(self, "gives_tuple", gives_tuple)
+        outputs = result if gives_tuple else (result,)
         for y in outputs:
             if not isinstance(y, Variable):
                 kind = "None" if y is None else f"a {type(y).__name__}"
@@ -125,7 +130,7 @@ class Subject:
         self._start("backward", inputs)
         try:
             with np.errstate():
-                call_backward(op, inputs, cotangents[0] if len(cotangents) == 1 else tuple(cotangents))
+                call_backward(op, inputs, tuple(cotangents) if self.gives_tuple else cotangents[0])
         except BaseException as error:  # whatever it is, it is what is wrong with the op
             if not is_of_the_op(error):
                 raise
@@ -339,7 +344,8 @@ def arities(subject: Subject) -> tuple[int, ...]:
         only = inputs_named(subject.make())
         if only is not None and only > required:
             return (only,)
-        return tuple(range(max(required, 1), max(required, 1) + 3))
+        fewest = max(required, 1)
+        return (fewest, fewest + 1, fewest + 2, fewest + 4)
     if not named:
         raise MalformedOp(f"{subject.name}.forward takes no inputs; it needs at least one Variable")
     return tuple(range(max(required, 1), max(required + optional, 1) + 1))

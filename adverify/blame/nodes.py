@@ -22,10 +22,13 @@ from adverify.properties.gradient import SpecialValues
 from adverify.sampling import Sampling
 from adverify.signatures import Signature
 from adverify.state import state_of
-from adverify.subject import Arrays, Subject, input_names, is_immutable
+from adverify.subject import Arrays, Rejected, Subject, input_names, is_immutable
 from adverify.verdict import HOLDS, Status, Verdict, undecided
 
 MOST_REMEMBERED = 4096
+
+TRIES, NEXT = 4, 1e-6
+"""How often forward is asked whether it takes what is so far away, relative to the input, on some side of each."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -130,9 +133,29 @@ def _confirmed(case: Local, verdict: Verdict) -> Verdict:
         except NothingFits:
             _INFERRED[key] = (case.sampling,)
     inside = [s for s in _INFERRED[key] if all(d.holds(a).all() for d, a in zip(s.domains, case.arrays, strict=True))]
-    if not inside:
+    hinted = getattr(subject.make(), "domain", None) is not None
+    if not inside and (hinted or not _is_taken_around(case)):
         return undecided("the input is outside of the domain that was inferred")
-    return _asked([dataclasses.replace(case, sampling=inside[0])])[0]
+    sampling = inside[0] if inside else _widened(_INFERRED[key][0], case.arrays)
+    return _asked([dataclasses.replace(case, sampling=sampling)])[0]
+
+
+def _is_taken_around(case: Local) -> bool:
+    """Whether forward takes what is next to an input on all sides: it then reads some elements, or none, as others."""
+    rng = case.rng()
+    try:
+        for _ in range(TRIES):
+            case.subject.forward([a + NEXT * (1 + np.abs(a)) * rng.choice([-1.0, 1.0], a.shape) for a in case.arrays])
+    except Rejected:
+        return False
+    return True
+
+
+def _widened(sampling: Sampling, arrays: Arrays) -> Sampling:
+    """What was inferred, but that inputs which lie elsewhere may lie anywhere."""
+    held = zip(sampling.domains, arrays, strict=True)
+    domains = tuple(d if d.holds(a).all() else Domain(structure=d.structure) for d, a in held)
+    return dataclasses.replace(sampling, domains=domains)
 
 
 def _peculiarity(case: Local, verdict: Verdict) -> str:
