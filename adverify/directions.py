@@ -33,6 +33,11 @@ def room_of(array: np.ndarray, domain: Domain) -> np.ndarray:
     return np.asarray(np.where(room > 0, room, 0.075))
 
 
+def inward_of(array: np.ndarray, domain: Domain) -> np.ndarray:
+    """To which side elements at an end of their domain may move: 1, -1, or 0 for both."""
+    return np.asarray((array == domain.low).astype(float) - (array == domain.high))
+
+
 def directions_of(case: Case, x: np.ndarray, v: np.ndarray, room: np.ndarray, corner: bool) -> np.ndarray:
     """Each element by itself, and where kinks are likely also those together that are tied."""
     most = _most_directions(case, x.size)

@@ -50,6 +50,12 @@ OWN_RUNGS = 21
 LIMITLESS_RUNGS, LIMITLESS = np.arange(16, -1, -2), 0.9
 """Rungs, before the last, over which a slope without a limit keeps growing, that of t log t by as much each time."""
 
+MUCH = 0.1
+"""Of what a claim is off."""
+
+FINER = (1, 32, 1024)
+"""Stairs are looked for within a reach, and so many times nearer."""
+
 JUMP = 1e-3
 """Relative to outputs, a change that is as large over the shortest steps is a jump."""
 
@@ -65,6 +71,7 @@ class Excuses(Conditioning):
             or self._overflows(low, high)
             or self._leaves_range()
             or self._may_be_steep()
+            or self._is_on_small_stairs(low, high)
             or self._breaks_between()
             or self._cancels()
         )
@@ -121,12 +128,24 @@ class Excuses(Conditioning):
         return ""
 
     def _squares_are_denormal(self, low: float, high: float) -> str:
-        """Say that an element is so small that its square has few digits, which explains a small disagreement."""
+        """Say that an element is so small that its square has few digits.
+
+        That explains a small disagreement, and a large one where the slope of longer steps is another.
+        """
         smallest = np.abs(self.q.x[(self.direction != 0) & (self.q.x != 0)]).min(initial=np.inf)
         gap = max(low - self.actual, self.actual - high)
-        if smallest**2 >= np.finfo(float).tiny or gap > FEW_DIGITS * max(abs(low), abs(high)):
+        if smallest**2 >= np.finfo(float).tiny or (
+            gap > FEW_DIGITS * max(abs(low), abs(high)) and not self._is_another_farther_off(low, high, gap)
+        ):
             return ""
         return "squares of numbers so small have few digits"
+
+    def _is_another_farther_off(self, low: float, high: float, gap: float) -> bool:
+        """Whether a small share of the largest input away the slope is another, by much of a gap."""
+        reach = HALF_PRECISION * np.abs(self.q.x).max() / np.abs(self.direction).max()
+        ahead, behind = self.values_along(np.array([reach, -reach]))
+        slope = (ahead - behind) / (2 * reach)
+        return not low - MUCH * gap <= slope <= high + MUCH * gap
 
     def _is_on_small_stairs(self, low: float, high: float) -> str:
         """Say that forward is flat at the point, and on another stair so near that it may just round its input."""
@@ -134,7 +153,8 @@ class Excuses(Conditioning):
         if low != 0 or high != 0 or not moved.any():
             return ""
         reach = HALF_PRECISION / float(np.abs(self.direction[moved] / self.q.x[moved]).max())
-        return "forward has stairs too small to tell from rounding" if self._climbs_stairs(reach) else ""
+        climbs = any(self._climbs_stairs(reach / finer) for finer in FINER)
+        return "forward has stairs too small to tell from rounding" if climbs else ""
 
     def _climbs_stairs(self, reach: float) -> bool:
         """Whether forward changes by more than it rounds within a reach, and in jumps: a slope there is none."""
@@ -177,9 +197,16 @@ class Excuses(Conditioning):
         return "forward jumps at this magnitude" if jumps.size and jumps.max() > 0.01 * gap else ""
 
     def _overflows(self, low: float, high: float) -> str:
-        """Say that the true derivative, per unit of the input, is itself out of the range of floats."""
+        """Say that the true derivative, per unit of the input, is itself out of the range of floats.
+
+        Where forward does not show one, it may be as large as an output is beside the input.
+        """
+        moved = self.direction != 0
         with np.errstate(all="ignore"):
-            steepest = max(abs(low), abs(high)) / np.abs(self.direction[self.direction != 0]).min()
+            steepest = max(abs(low), abs(high)) / np.abs(self.direction[moved]).min()
+            if low == high == 0:
+                size = np.abs(self.q.at_x * self.q.g)[self.depends(self.usual)].max(initial=0.0)
+                steepest = size / np.abs(self.q.x[moved & (self.q.x != 0)]).min(initial=np.inf)
         return "" if steepest < MOST else "the derivative is too large for floats"
 
     def _may_be_steep(self) -> str:

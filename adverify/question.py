@@ -35,6 +35,8 @@ class Question:
         The point, the outputs there, the cotangent, and the gradient that backward claims.
     room : ndarray, shape (x.size,)
         How far each element may move.
+    inward : ndarray, shape (x.size,)
+        To which side only an element at an end of its domain may move: 1 or -1, and 0 elsewhere.
     chosen : ndarray, shape (directions, x.size), optional
         The directions; None for each element by itself, where outputs mix no elements of an input.
     scale : float
@@ -57,6 +59,7 @@ class Question:
     g: np.ndarray
     v: np.ndarray
     room: np.ndarray
+    inward: np.ndarray
     chosen: np.ndarray | None
     scale: float
     noise: float
@@ -115,12 +118,16 @@ class Question:
     @cached_property
     def beside(self) -> Surroundings:
         """Points around this one."""
-        return self.left_for(self.x + WAY * self.room * self.around)
+        return self._left_by(self.around)
 
     @cached_property
     def all_beside(self) -> Surroundings:
         """Many more of them."""
-        return self.left_for(self.x + WAY * self.room * more_ways_around(self.evaluate.shapes))
+        return self._left_by(more_ways_around(self.evaluate.shapes))
+
+    def _left_by(self, ways: np.ndarray) -> Surroundings:
+        inside = np.where(self.inward == 0, ways, self.inward * np.abs(ways))
+        return self.left_for(self.x + WAY * self.room * inside)
 
     def left_for(self, points: np.ndarray) -> Surroundings:
         """Look around at given points."""

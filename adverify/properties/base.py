@@ -9,7 +9,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from adverify.case import Case
+from adverify.case import Case, flat
 from adverify.strategies.values import Regime
 from adverify.subject import Arrays, BackwardRaised, Rejected
 from adverify.verdict import Evidence, Status, Verdict, mismatch, undecided, violated
@@ -163,6 +163,20 @@ def drift(case: Case, of: Callable[[Case], Arrays]) -> list[float]:
 def in_pieces(case: Case) -> float:
     """What rounding costs where a share is added piece by piece and little is left."""
     return PIECES * EPS * max(case.terms, default=0.0)
+
+
+def is_unstable(case: Case) -> bool:
+    """Whether the last bits of the inputs decide what forward gives, or whether it gives anything."""
+    rng = case.rng()
+    for _ in range(8):
+        near = tuple(a + rng.choice([-2.0, -1.0, 1.0, 2.0], a.shape) * np.spacing(np.abs(a)) for a in case.arrays)
+        try:
+            change = np.abs(flat(case.subject.forward(near)) - flat(case.outputs))
+        except Rejected:
+            return True
+        if change.max(initial=0.0) > 1e-3 * np.abs(flat(case.outputs)).max(initial=0.0):
+            return True
+    return False
 
 
 def nudged(a: np.ndarray, rng: np.random.Generator) -> np.ndarray:

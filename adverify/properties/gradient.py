@@ -8,9 +8,9 @@ import numpy as np
 
 from adverify.agreement import judge
 from adverify.case import Case, flat, unflat
-from adverify.directions import directions_of, moved_off, room_of
+from adverify.directions import directions_of, inward_of, moved_off, room_of
 from adverify.evaluation import Evaluator
-from adverify.properties.base import Property
+from adverify.properties.base import Property, is_unstable
 from adverify.properties.precision import overflow_in_single, rounds_to_single
 from adverify.question import Question
 from adverify.shapes import elements, is_broadcast
@@ -60,7 +60,7 @@ class NumericalProperty(Property):
             return undecided(str(raised))
         what = f"backward raised {type(raised.cause).__name__}: {raised.cause}"
         # LAPACK gives up at magnitudes, and at nearly singular matrices, that others of its routines still take.
-        if isinstance(raised.cause, np.linalg.LinAlgError) and (self.regime is Regime.EXTREME or _is_unstable(case)):
+        if isinstance(raised.cause, np.linalg.LinAlgError) and (self.regime is Regime.EXTREME or is_unstable(case)):
             return undecided(what)
         return violated(what, exception=raised.cause)
 
@@ -204,9 +204,10 @@ def question_of(case: Case) -> Question | None:
         return None
     x, g = flat(case.arrays), flat(case.cotangents)
     v = flat(tuple(np.asarray(grad, float) for grad in case.vjp))
-    room = np.concatenate([
-        room_of(a, d).ravel() for a, d in zip(case.arrays, case.sampling.domains, strict=True)
-    ]) if x.size else x  # fmt: skip
+    room, inward = (
+        flat(tuple(of(a, d) for a, d in zip(case.arrays, case.sampling.domains, strict=True)))
+        for of in (room_of, inward_of)
+    )
 
     evaluate = Evaluator(case.subject, case.arrays, case.outputs, case.sampling.memory)
 
@@ -225,8 +226,8 @@ def question_of(case: Case) -> Question | None:
     sampling, at_x = case.sampling, flat(case.outputs).astype(float)
     directions = None if _is_by_element(case, corner) else directions_of(case, x, v, room, corner)
     is_slow = sampling.memory.is_slow(evaluate.shapes)
-    return Question(evaluate, x, at_x, g, v, room, directions, sampling.scale, sampling.noise, sampling.jump, backward,
-                    corner, is_slow)  # fmt: skip
+    return Question(evaluate, x, at_x, g, v, room, inward, directions, sampling.scale, sampling.noise, sampling.jump,
+                    backward, corner, is_slow)  # fmt: skip
 
 
 def _is_by_element(case: Case, corner: bool) -> bool:
@@ -238,20 +239,6 @@ def _is_by_element(case: Case, corner: bool) -> bool:
         return False
     tied = corner and len(shapes) > 1  # elements of one input never meet in an output, those of several do
     return not tied and not any(sampling.convention) and is_broadcast(case.outputs[0].shape, shapes)
-
-
-def _is_unstable(case: Case) -> bool:
-    """Whether the last bits of the inputs decide what forward gives, or whether it gives anything."""
-    rng = case.rng()
-    for _ in range(8):
-        nudged = tuple(a + rng.choice([-2.0, -1.0, 1.0, 2.0], a.shape) * np.spacing(np.abs(a)) for a in case.arrays)
-        try:
-            change = np.abs(flat(case.subject.forward(nudged)) - flat(case.outputs))
-        except Rejected:
-            return True
-        if change.max(initial=0.0) > 1e-3 * np.abs(flat(case.outputs)).max(initial=0.0):
-            return True
-    return False
 
 
 def _is_small(case: Case, verdict: Verdict) -> bool:
