@@ -210,7 +210,7 @@ def check_case(
             if relative is not None:
                 other = dataclasses.replace(subject_of(op, relative), watch=watch)
                 case = dataclasses.replace(case, relative=other)
-            ((_, verdict),) = asked.judge([case])
+            asked, verdict = _answer(asked, case)
         except MalformedOp as error:
             report.obstacle, report.cause = str(error), error.__cause__
             failed: type[VerificationError] = InvalidFunction
@@ -224,6 +224,17 @@ def check_case(
     if not report.ok:
         raise failed(report) from report.cause
     return report
+
+
+def _answer(asked: Property, case: Case) -> tuple[Property, Verdict]:
+    """Ask about a case, and if that is left to another property, that one."""
+    ((_, verdict),) = asked.judge([case])
+    if verdict.status is Status.UNDECIDED and asked.leaves_to:
+        other = next(p for p in all_properties() if p.name == asked.leaves_to)
+        ((_, of_other),) = other.judge([case])
+        if of_other.status is Status.VIOLATED:
+            return other, of_other
+    return asked, verdict
 
 
 def survey(op: Any, *, time_limit: float = 5.0) -> Report:

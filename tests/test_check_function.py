@@ -16,7 +16,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy.linalg import expm, expm_frechet
-from scipy.special import erfc, expit, gamma, log_softmax, psi, rgamma, softmax
+from scipy.special import erfc, expit, gamma, log_softmax, psi, rel_entr, rgamma, softmax
 
 from adverify import (
     Function,
@@ -30,6 +30,7 @@ from adverify import (
 )
 from adverify.domains import Domain, interval, positive
 from adverify.ops import Beta, FloorDivide, KlDiv, LayerNorm, MatrixPower, Power
+from adverify.ops.broadcasting import unbroadcast
 from tests import corpora
 
 
@@ -802,6 +803,164 @@ class PressureRatio(Function):
 @pytest.mark.parametrize("seed", range(3))
 def test_digits_that_cancel_at_some_inputs_only_accuse_nobody(seed):
     assert check_case(PressureRatio, [0.0616, 1.00004], property="precision", seed=seed).ok
+
+
+class RelativeEntropy(Function):
+    """Its gradient is 0 / 0 where both inputs are 0, which forward takes, though 0 beside something is infinite."""
+
+    def forward(self, p, q):
+        if p.data.shape != q.data.shape:
+            raise ValueError("expected inputs of one shape")
+        return variable(rel_entr(p.data, q.data))
+
+    def backward(self, p, q, grad):
+        with np.errstate(all="ignore"):
+            p.grad += grad * np.where(p.data > 0, np.log(p.data / q.data) + 1, 0.0)
+            q.grad -= grad * p.data / q.data
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_an_end_is_tried_where_inputs_meet_there(seed):
+    with pytest.raises(VerificationError, match=r"q\.grad\S* is nan and should be 0"):
+        check_function(RelativeEntropy, seed=seed)
+
+
+def test_what_is_wrong_at_a_special_point_only_is_wrong_there():
+    with pytest.raises(VerificationError, match=r"special values: .*[\s\S]*q\.grad\[0\] is nan and should be 0"):
+        check_case(RelativeEntropy, [[0.0], [0.0]])
+
+
+class OneOfTuple(Function):
+    """An op whose number of outputs is an argument, and here 1."""
+
+    factor = 2.0
+
+    def __init__(self, parts=1):
+        self.parts = parts
+
+    def forward(self, x):
+        return tuple(variable((k + 1) * x.data**2) for k in range(self.parts))
+
+    def backward(self, x, grads):
+        (*all_of_them,) = grads if isinstance(grads, tuple) else (np.nan,)
+        x.grad += sum((k + 1) * self.factor * g * x.data for k, g in enumerate(all_of_them))
+
+
+class OneOfTupleOff(OneOfTuple):
+    factor = 1.0
+
+
+def test_the_cotangent_of_a_tuple_of_one_output_is_a_tuple():
+    assert check_function(OneOfTuple, seed=0).ok
+    assert check_function(OneOfTuple, arguments={"parts": [1, 3]}, seed=0).ok
+    with pytest.raises(VerificationError, match=r"op\.backward\(x, \(np\.array\(.*,\)\)"):
+        check_function(OneOfTupleOff, seed=0)
+
+
+class AverageOfAny(Function):
+    """The fifth input and those after it get half of their share."""
+
+    def forward(self, *variables):
+        if len({v.data.shape for v in variables}) > 1:
+            raise ValueError("expected inputs of one shape")
+        return variable(sum(v.data for v in variables) / len(variables))
+
+    def backward(self, *variables, grad):
+        for i, v in enumerate(variables):
+            v.grad += grad / len(variables) * (0.5 if i >= 4 else 1.0)
+
+
+class OuterByLength(Function):
+    """Sums over the axis of the right length, and takes a row beside a column of that length for the other one."""
+
+    def forward(self, x, y):
+        return variable(x.data * np.exp(y.data))
+
+    def backward(self, x, y, grad):
+        for v, share in ((x, grad * np.exp(y.data)), (y, grad * x.data * np.exp(y.data))):
+            lengths = v.data.shape
+            crossed = all(u.data.ndim == 2 and min(u.data.shape) == 1 < max(u.data.shape) for u in (x, y))
+            if crossed and grad.shape[0] == grad.shape[1]:
+                v.grad += share.sum(axis=1).reshape(lengths)
+            else:
+                v.grad += unbroadcast(share, lengths)
+
+
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize(("op", "match"), [(AverageOfAny, r"x[45]\.grad"), (OuterByLength, r"x\.grad")])
+def test_many_inputs_and_rows_beside_columns_are_tried(op, match, seed):
+    with pytest.raises(VerificationError, match=match):
+        check_function(op, seed=seed)
+
+
+class SoftThreshold(Function):
+    """A threshold may be 0, and nothing around it below."""
+
+    def forward(self, x, t):
+        if (t.data < 0).any():
+            raise ValueError("expected thresholds of 0 or more")
+        return variable(np.sign(x.data) * np.maximum(np.abs(x.data) - t.data, 0))
+
+    def backward(self, x, t, grad):
+        moves = np.abs(x.data) >= t.data
+        x.grad += unbroadcast(grad * moves, x.data.shape)
+        t.grad -= unbroadcast(grad * moves * np.sign(x.data), t.data.shape)
+
+
+@pytest.mark.parametrize("seed", range(2))
+def test_the_points_around_an_end_of_a_domain_are_inside(seed):
+    assert check_function(SoftThreshold, seed=seed, max_examples=100).ok
+
+
+class QuotientOfProduct(Function):
+    """Where the product is denormal, forward has stairs, and the gradient is beyond floats."""
+
+    def forward(self, x, y, z):
+        if (y.data * z.data == 0).any():
+            raise ValueError("a product of 0")
+        return variable(x.data / (y.data * z.data))
+
+    def backward(self, x, y, z, grad):
+        with np.errstate(all="ignore"):
+            value = x.data / (y.data * z.data)
+            x.grad += unbroadcast(grad / (y.data * z.data), x.data.shape)
+            y.grad -= unbroadcast(grad * (value / y.data), y.data.shape)
+            z.grad -= unbroadcast(grad * (value / z.data), z.data.shape)
+
+
+@pytest.mark.parametrize("x", [[1.48e-161, -1.81e-160, 8.56e-160], [2.236e-161, 1.538e-160, -2.51e-160]])
+def test_a_gradient_beyond_floats_may_be_infinite_where_forward_has_stairs(x):
+    with contextlib.suppress(Undecided):
+        assert check_case(QuotientOfProduct, x, property="extremes").ok
+
+
+class Residual(Function):
+    """What is left of a vector beside another, of unit length: nothing, or what one order of sums leaves."""
+
+    def forward(self, a, b):
+        if a.data.ndim != 1 or a.data.shape != b.data.shape or a.data.size < 2 or not np.linalg.norm(a.data):
+            raise ValueError("expected two vectors")
+        unit = a.data / np.linalg.norm(a.data)
+        rest = b.data - (unit @ b.data) * unit
+        if np.linalg.norm(rest) == 0:
+            raise ValueError("the vectors are dependent")
+        return variable(rest / np.linalg.norm(rest))
+
+    def backward(self, a, b, grad):
+        size = np.linalg.norm(a.data)
+        unit = a.data / size
+        along = unit @ b.data
+        rest = b.data - along * unit
+        length = np.linalg.norm(rest)
+        share = (grad - (grad @ (rest / length)) * (rest / length)) / length
+        b.grad += share - (share @ unit) * unit
+        to_unit = -(share @ unit) * b.data - along * share
+        a.grad += (to_unit - (to_unit @ unit) * unit) / size
+
+
+@pytest.mark.parametrize("seed", [0, 2, 3])
+def test_what_chance_refuses_in_one_layout_accuses_nobody(seed):
+    assert check_function(Residual, seed=seed, max_examples=100).ok
 
 
 class Clipped(Function):

@@ -45,6 +45,8 @@ class Property(ABC):
         Whether it is also judged on all other kinds of values and shapes.
     judges_gradients : bool
         Whether it decides a gradient numerically: such verdicts are what a Subject is verified by.
+    leaves_to : str
+        The property to which it leaves some cases that it could answer for, undecided; empty if there is none.
     """
 
     name: ClassVar[str] = ""
@@ -54,6 +56,7 @@ class Property(ABC):
     everywhere: ClassVar[bool] = False
     needs: ClassVar[tuple[str, ...]] = ()
     judges_gradients: ClassVar[bool] = False
+    leaves_to: ClassVar[str] = ""
 
     def judge(self, cases: Sequence[Case]) -> Iterator[tuple[Case, Verdict]]:
         """Answer for some cases; unless a property says otherwise, one stands for all of its shapes."""

@@ -92,6 +92,7 @@ class Gradient(NumericalProperty):
     name = "gradient"
     rule = "backward gives the vector-Jacobian product of forward"
     needs = ("determinism", "purity", "shape")
+    leaves_to = "special values"
 
     def judge(self, cases: Sequence[Case]) -> Iterator[tuple[Case, Verdict]]:
         """Leave to `special values` what is wrong at such points only."""
