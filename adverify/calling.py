@@ -43,7 +43,16 @@ def refusal(op: Any, arity: int) -> str:
         inspect.signature(op.backward).bind(*range(arity if name else arity + 1), **({name: 0} if name else {}))
     except TypeError as error:
         return str(error)
-    return ""
+    return "" if name else _misplaced(op, arity)
+
+
+def _misplaced(op: Any, arity: int) -> str:
+    """Say that the cotangent would be taken for an optional input that is left out; nothing if it would not."""
+    *taken, place = [*inspect.signature(op.backward).parameters.values()][: arity + 1]
+    inputs = inspect.signature(op.forward).parameters
+    if len(taken) < arity or place.kind is place.VAR_POSITIONAL or place.name not in inputs:
+        return ""
+    return f"of {arity} inputs, the cotangent would be taken for {place.name!r}; write backward(self, ..., *, grad)"
 
 
 def inputs_named(op: Any) -> int | None:

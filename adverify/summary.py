@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Sequence
 
@@ -96,9 +97,10 @@ def may_underflow(x: np.ndarray) -> bool:
 
 
 def _apart(value: float, other: float) -> str:
-    """Write a number with as many digits as tell it from another."""
-    texts = ((f"{value:.{n}g}", f"{other:.{n}g}") for n in range(6, 17))
-    return next((mine for mine, its in texts if mine != its), repr(float(value)))
+    """Write a number with as many digits as show how far it is from another, to two digits."""
+    gap = abs(value - other) / max(abs(value), abs(other), np.finfo(float).tiny)
+    digits = 2 - math.floor(math.log10(gap)) if 0 < gap < np.inf else 0
+    return f"{value:.{min(max(digits, 6), 17)}g}"
 
 
 def _per_input(

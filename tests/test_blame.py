@@ -245,6 +245,22 @@ def test_state_shows_where_an_op_is_used_once():
     assert judgement.blame.kind == "use"
 
 
+class HalfLogDet(Function):
+    """The logarithms of a Cholesky factor's diagonal; what is beside it may be anything."""
+
+    def forward(self, factor):
+        return variable(np.log(np.diag(factor.data)).sum())
+
+    def backward(self, factor, grad):
+        factor.grad += grad * np.diag(np.diag(factor.data) ** -2)  # of one power too many
+
+
+def test_an_op_is_named_whatever_is_where_it_does_not_look():
+    a = tensor(np.array([[4.0, 1.0, 0.5], [1.0, 3.0, 0.2], [0.5, 0.2, 2.0]]))
+    with pytest.raises(VerificationError, match=r"node \d+, `HalfLogDet`: by itself"):
+        check_expression(Expression.trace(HalfLogDet()(ops.cholesky(a))))
+
+
 def test_the_report_on_a_graph_can_be_run():
     x = tensor([1.0, 2.0])
     with pytest.raises(VerificationError) as caught:

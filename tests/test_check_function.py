@@ -963,6 +963,19 @@ def test_what_chance_refuses_in_one_layout_accuses_nobody(seed):
     assert check_function(Residual, seed=seed, max_examples=100).ok
 
 
+class MisplacedCotangent(Function):
+    def forward(self, x, bias=None):
+        return variable(x.data + (0 if bias is None else bias.data))
+
+    def backward(self, x, bias=None, grad=None):
+        x.grad += grad
+
+
+def test_a_cotangent_that_would_be_taken_for_an_input_is_told():
+    with pytest.raises(InvalidFunction, match=r"taken for 'bias'; write backward\(self, \.\.\., \*, grad\)"):
+        check_function(MisplacedCotangent)
+
+
 class Clipped(Function):
     limit = 1.0
 

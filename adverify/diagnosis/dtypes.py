@@ -63,7 +63,7 @@ class Single(Mistake):
         seen = [_rounds(w, i) for w in witnesses if w.wrong(i).any()]
         if len(seen) < LEAST or not all(seen):
             return ""
-        return "is off by what a cast to float32 costs: a part of it is rounded on the way"
+        return "is off by what a cast to a narrower dtype costs: a part of it is rounded on the way"
 
 
 def _rounds(w: Witness, i: int) -> bool:
