@@ -33,7 +33,7 @@ FAR = 1e3
 NEAR = 12
 """The rung from which on steps do not leave a stretch over which forward rests."""
 
-USUAL = 2.0 ** np.arange(-1.0, 6.0)
+USUAL = 2.0 ** np.arange(-1.0, 7.0)
 """Sizes of inputs at which a forward that rests beyond them may change: a bounded exponential does."""
 
 
@@ -109,12 +109,12 @@ class View(Allowances):
 
     @property
     def _slope_at_usual(self) -> float:
-        """How steep a forward that rests here is on its way from smaller inputs, beside which slopes may be nothing."""
+        """How steep a forward that rests here is where inputs are usual ones, beside which slopes may be nothing."""
         largest = float(np.abs(self.q.x).max())
         sizes = USUAL[largest > USUAL]
         with np.errstate(all="ignore"):
-            points = sizes[:, None] / largest * self.q.x
-            slopes = np.abs(self.q.evaluate(points) - self.q.at_x) @ np.abs(self.q.g) / sizes
+            outputs = self.q.evaluate(sizes[:, None] / largest * self.q.x)
+            slopes = np.abs(np.diff(outputs, axis=0)) @ np.abs(self.q.g) / np.diff(sizes)
         return float(np.where(np.isfinite(slopes), slopes, 0.0).max(initial=0.0))
 
     def _is_seen_from_afar(self, hidden: float) -> bool:

@@ -986,6 +986,22 @@ class Clipped(Function):
         x.grad += grad * (np.abs(x.data) < self.limit)
 
 
+class NeverClipped(Function):
+    """Clips far away, and its backward does not."""
+
+    def forward(self, x):
+        return variable(np.clip(x.data, -1e30, 1e30))
+
+    def backward(self, x, grad):
+        x.grad += grad
+
+
+@pytest.mark.parametrize("x", [1e31, 1e200])
+def test_where_forward_rests_far_away_a_slope_of_1_is_not_none(x):
+    with pytest.raises(VerificationError):
+        check_case(NeverClipped, [[x]], property="extremes")
+
+
 @pytest.mark.parametrize(("limit", "x", "right"), [(0.999, 0.9995, 1), (0.99, -0.995, 1), (1.001, 1.0005, 0)])
 def test_a_branch_nearby_is_no_stair(limit, x, right):
     kind = type("Clipped", (Clipped,), {"limit": limit})
