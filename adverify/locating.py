@@ -82,8 +82,8 @@ class Locator(Prober):
         high = self._edge(finite_at, origin, [t for t in grid if t > origin], np.inf)
         if low == -np.inf and high == np.inf:
             return real if finite_at(0.0) else nonzero
-        closed = [bool(np.isfinite(t)) and (finite_at(t) or self._meet_at(t, start)) for t in (low, high)]
-        return Domain(low, high, *closed)
+        at_low, at_high = (bool(np.isfinite(t)) and (finite_at(t) or self._meet_at(t, start)) for t in (low, high))
+        return Domain(low, high, at_low, at_high)
 
     def _meet_at(self, t: float, arrays: Sequence[np.ndarray]) -> bool:
         """Whether forward takes an end where all inputs are there, as 0 * log(0 / 0) is taken to be 0."""
