@@ -48,10 +48,11 @@ class Conditioning(Ray):
             along = np.abs(q.evaluate(q.x + UNEVEN[:, None] * self.direction) - q.at_x)
             moves = (along != 0).any(axis=0) | self.depends(self.usual)  # how one moves may itself be lost to bits
             weight = np.abs(q.g)
-            size = np.fmax(np.abs(q.at_x), np.nan_to_num(along).max(axis=0)) * weight
+            seen = weight * self._values_and_slopes(np.vstack([q.x, *self._bits_away]), step)
+            at_most = np.nan_to_num(np.abs(seen[:, 0])).max(axis=0)
+            size = np.fmax(at_most, np.nan_to_num(along).max(axis=0) * weight)
             least = np.stack([FITS * size, np.full_like(size, SHARE * gap)])[:, moves]
-            seen = (weight * self._values_and_slopes(np.vstack([q.x, *self._bits_away]), step))[..., moves]
-            here, seen = seen[0], seen[1:].reshape(*self._bits_away.shape[:2], *least.shape)
+            here, seen = seen[0][..., moves], seen[1:, :, moves].reshape(*self._bits_away.shape[:2], *least.shape)
             there = np.isfinite(seen).all(axis=(0, 2, 3))
             if there[:4:2].all() or there[1:4:2].all():  # all elements one way: the other is out of the domain
                 seen = seen[:, there]

@@ -11,7 +11,7 @@ from adverify.case import Case, flat, unflat
 from adverify.directions import directions_of, inward_of, moved_off, room_of
 from adverify.evaluation import Evaluator
 from adverify.properties.base import Property, is_unstable
-from adverify.properties.precision import overflow_in_single, rounds_to_single
+from adverify.properties.precision import left_to_precision, overflow_in_single
 from adverify.question import Question
 from adverify.shapes import elements, is_broadcast
 from adverify.strategies.values import Regime
@@ -49,9 +49,7 @@ class NumericalProperty(Property):
                 again.append(case)
                 continue
             verdict = verdict_of(case, question, findings)
-            if verdict.status is Status.VIOLATED and _is_small(case, verdict) and rounds_to_single(case):
-                verdict = undecided("the gradient is computed in single precision, as `precision` says")
-            yield case, verdict
+            yield case, left_to_precision(case, verdict)
         if again:
             yield from NumericalProperty.judge(self, again)
 
@@ -240,12 +238,6 @@ def _is_by_element(case: Case, corner: bool) -> bool:
         return False
     tied = corner and len(shapes) > 1  # elements of one input never meet in an output, those of several do
     return not tied and not any(sampling.convention) and is_broadcast(case.outputs[0].shape, shapes)
-
-
-def _is_small(case: Case, verdict: Verdict) -> bool:
-    """Whether single precision could explain an error."""
-    largest = max(case.sizes, default=0.0)
-    return all(bool((np.abs(e.actual - e.expected)[e.wrong] <= 1e-5 * largest).all()) for e in verdict.evidence)
 
 
 def _is_special(x: np.ndarray) -> bool:

@@ -8,7 +8,7 @@ from adverify.case import Case, flat, largest
 from adverify.properties.base import EPS, WAYS, Property, drift, gradients, grads, in_pieces, is_usable, nudged
 from adverify.strategies.cases import ordinary
 from adverify.subject import Arrays, BackwardRaised, Rejected
-from adverify.verdict import HOLDS, Evidence, Verdict, undecided, violated
+from adverify.verdict import HOLDS, Evidence, Status, Verdict, undecided, violated
 
 EPS32 = float(np.finfo(np.float32).eps)
 FINE, COARSE = 2.0**-34, 2.0**-16
@@ -22,6 +22,9 @@ SHARE, CLEAR = 1e-3, 5.0
 
 BY_CHANCE = 0.05
 """Of outputs so many may seem to ignore a step."""
+
+EXPLAINED = 1e-5
+"""Of the size of a gradient: the most by which single precision explains that it is off."""
 
 TINY = 1e-290
 """Below it even doubles have few digits."""
@@ -170,6 +173,17 @@ def _differs(single: Arrays, double: Arrays) -> bool:
         y.shape != z.shape or bool((np.abs(y - z) > 1e4 * EPS32 * np.abs(z).max(initial=0.0)).any())
         for y, z in zip(single, double, strict=True)
     )
+
+
+def left_to_precision(case: Case, verdict: Verdict) -> Verdict:
+    """Leave what another property found to this one, if single precision explains it."""
+    if verdict.status is not Status.VIOLATED or not verdict.evidence:
+        return verdict
+    most = EXPLAINED * max((*case.sizes, *case.terms), default=0.0)
+    is_small = all(bool((np.abs(e.actual - e.expected)[e.wrong] <= most).all()) for e in verdict.evidence)
+    if not is_small or not rounds_to_single(case):
+        return verdict
+    return undecided("the gradient is computed in single precision, as `precision` says")
 
 
 def rounds_to_single(case: Case) -> str:
