@@ -11,7 +11,7 @@ from tests.conftest import PROFILE
 from tests.corpora import ROOTS, ops
 from tests.score import judged
 
-SHARE = 1 if PROFILE == "nightly" else 8
+SHARE = 1 if PROFILE == "nightly" else 4
 SOON = tuple(root for root in ROOTS if root != "further" or PROFILE == "nightly")
 
 
