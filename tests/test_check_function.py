@@ -784,6 +784,27 @@ def test_rounding_is_told_where_forward_refuses_other_inputs(seed):
         check_case(RoundedGaussian, [x], property="precision", seed=seed)
 
 
+class NormalisedPairs(Function):
+    """Of rows of two nothing is left but signs, and of their gradients rounding."""
+
+    def forward(self, x):
+        centred = x.data - x.data.mean(axis=-1, keepdims=True)
+        return variable(centred / np.sqrt((centred**2).mean(axis=-1, keepdims=True) + 1e-12))
+
+    def backward(self, x, grad):
+        centred = x.data - x.data.mean(axis=-1, keepdims=True)
+        deviation = np.sqrt((centred**2).mean(axis=-1, keepdims=True) + 1e-12)
+        y = centred / deviation
+        along = (grad * y).mean(axis=-1, keepdims=True)
+        x.grad += (grad - grad.mean(axis=-1, keepdims=True) - y * along) / deviation
+
+
+@pytest.mark.parametrize(("draw", "seed"), [(29, 3), (36, 1), (47, 1), (52, 1)])
+def test_a_gradient_of_nothing_but_rounding_is_not_called_single_precision(draw, seed):
+    x = 3 * np.random.default_rng(draw).normal(size=(3, 2))
+    assert check_case(NormalisedPairs, [x], property="precision", seed=seed).ok
+
+
 class PressureRatio(Function):
     """A textbook's formula, of which nothing is left in float32 at ratios of heats near 1."""
 

@@ -20,6 +20,9 @@ STEPS = np.array([FINE, 2 * FINE, 4 * FINE, COARSE / 8, COARSE / 2, COARSE])
 SHARE, CLEAR = 1e-3, 5.0
 """How much of a value's change, relative to the value, has to be missing, and how many times what steps differ by."""
 
+MOVING = 0.1
+"""Of all outputs, so many have to move."""
+
 BY_CHANCE = 0.05
 """Of outputs so many may seem to ignore a step."""
 
@@ -236,8 +239,9 @@ def _seen_to_round(case: Case, i: int) -> str | None:
         scaled = [np.ravel(case.subject.vjp(case.arrays, tuple(h * (1 + t) for h in g))[i]) for t in (0.0, *STEPS)]
     except (Rejected, BackwardRaised):
         return None
-    if _some(_ignores(outputs, 64 * EPS)) or _some(_ignores_a_part(outputs, SHARE / 16)):
-        return None
+    ignored = _ignores(outputs, 64 * EPS)
+    if ignored.size <= MOVING * outputs[0].size or _some(ignored) or _some(_ignores_a_part(outputs, SHARE / 16)):
+        return None  # where forward hardly moves, the gradient may be nothing but rounding
     at = moved[0]
     seen = (np.abs(at) > max(TINY, VISIBLE * case.sizes[i])) & np.isfinite(at) & ~_is_left_over(at, largest(*g))
     if not seen.any():
