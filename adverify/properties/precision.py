@@ -20,8 +20,8 @@ STEPS = np.array([FINE, 2 * FINE, 4 * FINE, COARSE / 8, COARSE / 2, COARSE])
 SHARE, CLEAR = 1e-3, 5.0
 """How much of a value's change, relative to the value, has to be missing, and how many times what steps differ by."""
 
-MOVING = 0.1
-"""Of all outputs, so many have to move."""
+MOVING, PLAINLY = 0.5, 2.0**-36
+"""Of all outputs that are not 0 so many have to move by so much over coarse steps, relative to themselves."""
 
 BY_CHANCE = 0.05
 """Of outputs so many may seem to ignore a step."""
@@ -239,9 +239,8 @@ def _seen_to_round(case: Case, i: int) -> str | None:
         scaled = [np.ravel(case.subject.vjp(case.arrays, tuple(h * (1 + t) for h in g))[i]) for t in (0.0, *STEPS)]
     except (Rejected, BackwardRaised):
         return None
-    ignored = _ignores(outputs, 64 * EPS)
-    if ignored.size <= MOVING * outputs[0].size or _some(ignored) or _some(_ignores_a_part(outputs, SHARE / 16)):
-        return None  # where forward hardly moves, the gradient may be nothing but rounding
+    if not _moves(outputs) or _some(_ignores(outputs, 64 * EPS)) or _some(_ignores_a_part(outputs, SHARE / 16)):
+        return None
     at = moved[0]
     seen = (np.abs(at) > max(TINY, VISIBLE * case.sizes[i])) & np.isfinite(at) & ~_is_left_over(at, largest(*g))
     if not seen.any():
@@ -253,6 +252,16 @@ def _seen_to_round(case: Case, i: int) -> str | None:
     if _most(_ignores_a_part(moved, SHARE)) or _most(_ignores_a_part([v[seen] for v in scaled], SHARE)):
         return f"a part of {name} does not notice a relative change of 6e-11: backward rounds it to float32"
     return ""
+
+
+def _moves(outputs: Sequence[np.ndarray]) -> bool:
+    """Whether forward moves so plainly that its gradient is more than rounding."""
+    at, *_, far = outputs
+    if at.shape != far.shape:
+        return False
+    with np.errstate(all="ignore"):
+        plainly = np.abs(far - at)[at != 0] > PLAINLY * np.abs(at[at != 0])
+    return bool(plainly.size and plainly.mean() >= MOVING)
 
 
 def _some(flags: np.ndarray) -> bool:
