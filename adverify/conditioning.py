@@ -25,6 +25,10 @@ AWAY, SEEN = 4.0 ** np.arange(20), 1e-4
 """How far from zero, in units of its distance, an output may still have another slope, and how much of it moves."""
 
 
+MAGNIFIED = 1e8
+"""How many times more than its inputs an output moves, from where on that costs digits that count."""
+
+
 class Conditioning(Ray):
     """What inputs that are a few units in the last place away, in ways that break ties, say of one direction."""
 
@@ -34,6 +38,8 @@ class Conditioning(Ray):
             return "forward is so ill-conditioned that the last bits of its inputs decide"
         if self._backward_is_ill_conditioned(gap):
             return "backward is so ill-conditioned that the last bits of its inputs decide"
+        if self._magnifies(gap):
+            return "forward magnifies so much that backward may have lost as many digits"
         if self._is_lost_near_zero(gap, step):
             return "an output is so near zero that how it moves there is lost in what the others round to"
         return ""
@@ -74,6 +80,20 @@ class Conditioning(Ray):
             is_kink = np.ptp(claims, axis=0).max() < SHARE * gap
             among = few.min() <= self.actual <= few.max()
         return bool(among and not is_kink and np.ptp(few) > gap)
+
+    def _magnifies(self, gap: float) -> bool:
+        """Whether outputs are so much larger than the inputs that they mix that a claim may be off by as much.
+
+        A solution that is 1e13 times the right-hand side comes from a matrix whose condition is no less, known to
+        backward only; what that does to a relative error is bounded by the condition times that of the floats (Higham,
+        Accuracy and Stability of Numerical Algorithms, 2002, section 7.1).
+        """
+        around = self.q.beside
+        with np.errstate(all="ignore"):
+            moved = np.abs(around.outputs - self.q.at_x).max(axis=1) / np.abs(around.points - self.q.x).max(axis=1)
+            most = float(np.nan_to_num(moved).max(initial=0.0))
+        mixes = not self.q.elementwise and int(self.moves.sum()) > 1
+        return mixes and MAGNIFIED < most < np.inf and gap < EPS * most * (abs(self.actual) + gap)
 
     def _is_lost_near_zero(self, gap: float, step: float) -> bool:
         """Whether an output has another slope as near as it is to zero, where rounding of larger ones may hide it.

@@ -142,6 +142,50 @@ def test_an_output_whose_move_is_lost_to_rounding_accuses_nobody():
         check_case(PhaseOff, [x], property="special values")
 
 
+class HilbertSolve(Function):
+    """Solves with a constant matrix of which no input tells how near to singular it is."""
+
+    off = 1.0
+
+    def matrix(self, n):
+        i = np.arange(n)
+        return self.off / (i[:, None] + i + 1.0)
+
+    def forward(self, b):
+        if b.data.ndim != 1:
+            raise ValueError("expected a vector")
+        return variable(np.linalg.solve(HilbertSolve().matrix(b.data.size), b.data))
+
+    def backward(self, b, grad):
+        b.grad += np.linalg.solve(self.matrix(b.data.size).T, grad)
+
+
+class HilbertSolveOff(HilbertSolve):
+    off = 1.0001
+
+
+class MagnifiedProduct(Function):
+    def forward(self, x):
+        return variable(1e11 * np.array([[1.0, 2.0], [3.0, 5.0]]) @ x.data)
+
+    def backward(self, x, grad):
+        x.grad += 1.001e11 * np.array([[1.0, 3.0], [2.0, 5.0]]) @ grad
+
+
+@pytest.mark.parametrize("n", [7, 9, 11, 13, 17])
+def test_a_constant_that_is_nearly_singular_accuses_nobody(n):
+    for seed in range(3):
+        b = np.random.default_rng(seed).normal(size=n)
+        with contextlib.suppress(Undecided):
+            assert check_case(HilbertSolve, [b], seed=seed).ok
+
+
+@pytest.mark.parametrize(("op", "n"), [(HilbertSolveOff, 5), (HilbertSolveOff, 7), (MagnifiedProduct, 2)])
+def test_what_is_magnified_is_judged_to_the_digits_that_are_left(op, n):
+    with pytest.raises(VerificationError, match="wrong gradient"):
+        check_case(op, [np.random.default_rng(0).normal(size=n)])
+
+
 class LargestSingularValue(Function):
     """Its gradient leaves out a sign where the matrix is nearly singular."""
 
