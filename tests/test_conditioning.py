@@ -142,6 +142,34 @@ def test_an_output_whose_move_is_lost_to_rounding_accuses_nobody():
         check_case(PhaseOff, [x], property="special values")
 
 
+class RidgeByQR(Function):
+    """Least squares beside a constant, which leaves nothing of tiny inputs in the factors of forward."""
+
+    def factors(self, a):
+        return np.linalg.qr(np.vstack([a, np.sqrt(0.1) * np.eye(a.shape[1])]))
+
+    def forward(self, a, b):
+        if a.data.ndim != 2 or b.data.shape != a.data.shape[:1]:
+            raise ValueError("expected a matrix and a vector")
+        q, r = self.factors(a.data)
+        return variable(np.linalg.solve(r, q[: len(b.data)].T @ b.data))
+
+    def backward(self, a, b, grad):
+        q, r = self.factors(a.data)
+        x = np.linalg.solve(r, q[: len(b.data)].T @ b.data)
+        share = np.linalg.solve(r, np.linalg.solve(r.T, grad))
+        b.grad += a.data @ share
+        a.grad += np.outer(b.data - a.data @ x, share) - np.outer(a.data @ share, x)
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_what_forward_loses_at_a_tiny_scale_accuses_nobody(seed):
+    rng = np.random.default_rng(seed)
+    a, b = 1e-30 * rng.normal(size=(2, 2)), 1e-30 * rng.normal(size=2)
+    with contextlib.suppress(Undecided):
+        assert check_case(RidgeByQR, [a, b], property="extremes", seed=seed).ok
+
+
 class HilbertSolve(Function):
     """Solves with a constant matrix of which no input tells how near to singular it is."""
 
