@@ -1,4 +1,4 @@
-"""How much the last bits of the inputs decide: near a singular matrix, or where vectors are nearly parallel."""
+"""How much the last bits of inputs, and of constants, decide: near a singular matrix, or where vectors nearly align."""
 
 from __future__ import annotations
 
@@ -24,16 +24,6 @@ HIDES = 30
 AWAY, SEEN = 4.0 ** np.arange(20), 1e-4
 """How far from zero, in units of its distance, an output may still have another slope, and how much of it moves."""
 
-
-FAR_OFF, NEAR_USUAL = 40, 12
-"""Powers of two from inputs of 1: very large or small ones, and those nearest to them that are still asked about."""
-
-LEADING, LITTLE_BY_LITTLE, CHANGE = 8, 4, 1e-5
-"""Powers of two over which slopes have to go with a power, and over how many they change by how much elsewhere."""
-
-SHORT = 2.0**-10
-"""A step for the slopes there."""
-
 MAGNIFIED = 1e8
 """How many times more than its inputs an output moves, from where on that costs digits that count."""
 
@@ -47,8 +37,6 @@ class Conditioning(Ray):
             return "forward is so ill-conditioned that the last bits of its inputs decide"
         if self._backward_is_ill_conditioned(gap):
             return "backward is so ill-conditioned that the last bits of its inputs decide"
-        if self._is_lost_at_this_scale():
-            return "forward loses at this scale what its slopes at others show"
         if self._magnifies(gap):
             return "forward magnifies so much that backward may have lost as many digits"
         if self._is_lost_near_zero(gap, step):
@@ -91,24 +79,6 @@ class Conditioning(Ray):
             is_kink = np.ptp(claims, axis=0).max() < SHARE * gap
             among = few.min() <= self.actual <= few.max()
         return bool(among and not is_kink and np.ptp(few) > gap)
-
-    def _is_lost_at_this_scale(self) -> bool:
-        """Whether forward's slopes near the usual scale go with a power of it that leads to the claimed one.
-
-        What is another branch at this scale changes at once, and what loses its digits little by little.
-        """
-        exponent = np.log2(np.abs(self.q.x).max(initial=1e-300))
-        if abs(exponent) < FAR_OFF or not self.actual:
-            return False
-        k = np.sign(-exponent) * np.arange(1.0, abs(exponent) - NEAR_USUAL)
-        with np.errstate(all="ignore"):
-            ends = (2.0 ** k[:, None] * (self.q.x + t * self.direction) for t in (SHORT, -SHORT))
-            ahead, behind = (self.q.evaluate(points) @ self.q.g for points in ends)
-            slopes = (ahead - behind) / (2 * SHORT)
-            degree = np.round(np.log2(slopes[-1] / slopes[-LEADING]) / (k[-1] - k[-LEADING]))
-            share = slopes / self.actual / 2.0 ** (degree * k)
-            changes = np.abs(np.diff(share)) > CHANGE
-        return bool((np.abs(share[-LEADING:] - 1) < FITS).all() and changes[:-LEADING].sum() >= LITTLE_BY_LITTLE)
 
     def _magnifies(self, gap: float) -> bool:
         """Whether outputs are so much larger than the inputs that they mix that a claim may be off by as much.

@@ -58,6 +58,7 @@ class Excuses(Magnitudes):
             or self._is_flat_somewhere(low, high, finest)
             or self._is_on_small_stairs(low, high)
             or self.last_bits_decide(gap, 2.0**-coarsest)
+            or self.is_lost_at_this_scale()
             or self._is_uneven(gap)
             or self.fits_own_scale()
             or self._jumps_unseen()

@@ -34,6 +34,15 @@ STRUCTURE = 0.05
 OWN_RUNGS = 21
 """Steps in proportion to an element are looked at down to this rung, below which rounding decides."""
 
+FAR_OFF, NEAR_USUAL = 40, 12
+"""Powers of two from inputs of 1: very large or small ones, and those nearest to them that are still asked about."""
+
+LEADING, LITTLE_BY_LITTLE, CHANGE = 8, 4, 1e-5
+"""Powers of two over which slopes have to go with a power, and over how many they change by how much elsewhere."""
+
+SHORT = 2.0**-10
+"""A step for the slopes there."""
+
 MUCH = 0.1
 """Of what a claim is off."""
 
@@ -172,3 +181,22 @@ class Magnitudes(Conditioning):
         degree = np.log2(size[0] / size[-1]) / exponent
         drops = np.log2(size / size[0]) + degree * np.linspace(0, exponent, 5).astype(int)
         return bool(np.abs(drops).max() < 1e-9)
+
+    def is_lost_at_this_scale(self) -> str:
+        """Say that forward's slopes near the usual scale go with a power of it that leads to the claimed one.
+
+        What is another branch at this scale changes at once, and what loses its digits little by little.
+        """
+        exponent = np.log2(np.abs(self.q.x).max(initial=1e-300))
+        if abs(exponent) < FAR_OFF or not self.actual:
+            return ""
+        k = np.sign(-exponent) * np.arange(1.0, abs(exponent) - NEAR_USUAL)
+        with np.errstate(all="ignore"):
+            ends = (2.0 ** k[:, None] * (self.q.x + t * self.direction) for t in (SHORT, -SHORT))
+            ahead, behind = (self.q.evaluate(points) @ self.q.g for points in ends)
+            slopes = (ahead - behind) / (2 * SHORT)
+            degree = np.round(np.log2(slopes[-1] / slopes[-LEADING]) / (k[-1] - k[-LEADING]))
+            share = slopes / self.actual / 2.0 ** (degree * k)
+            changes = np.abs(np.diff(share)) > CHANGE
+        leads = (np.abs(share[-LEADING:] - 1) < FITS).all() and changes[:-LEADING].sum() >= LITTLE_BY_LITTLE
+        return "forward loses at this scale what its slopes at others show" if leads else ""
