@@ -182,7 +182,7 @@ def left_to_precision(case: Case, verdict: Verdict) -> Verdict:
     """Leave what another property found to this one, if single precision explains it."""
     if verdict.status is not Status.VIOLATED or not verdict.evidence:
         return verdict
-    most = EXPLAINED * max((*case.sizes, *case.terms), default=0.0)
+    most = EXPLAINED * max(case.sizes, default=0.0)
     is_small = all(bool((np.abs(e.actual - e.expected)[e.wrong] <= most).all()) for e in verdict.evidence)
     if not is_small or not rounds_to_single(case):
         return verdict
@@ -247,7 +247,8 @@ def _seen_to_round(case: Case, i: int) -> str | None:
         return None
     if (at[seen] == at[seen].astype(np.float32)).all():
         return f"every element of {name} is a single-precision number: backward rounds to float32"
-    if _most(_ignores(moved, 1e-9)) or (scaled[1][seen] == scaled[0][seen]).all():
+    ignores_fine, ignores_coarse = (scaled[k][seen] == scaled[0][seen] for k in (1, -1))
+    if _most(_ignores(moved, 1e-9)) or (ignores_fine & ~ignores_coarse).all():
         return f"{name} does not notice a relative change of 6e-11: backward rounds to float32 on the way"
     if _most(_ignores_a_part(moved, SHARE)) or _most(_ignores_a_part([v[seen] for v in scaled], SHARE)):
         return f"a part of {name} does not notice a relative change of 6e-11: backward rounds it to float32"
