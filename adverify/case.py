@@ -119,11 +119,9 @@ class Case:
         inputs = ", ".join(self.names)
         op = self.subject.name if self.subject.name.endswith(")") else f"{self.subject.name}()"
         lines += [f"op = {op}", f"op.forward({inputs})"]
-        grad = ", ".join(literal(g) for g in self.cotangents)
-        if self.subject.gives_tuple:
-            grad = f"({grad},)" if len(self.cotangents) == 1 else f"({grad})"
-        given = cotangent_as_written(self.subject.kind, grad)
-        lines += [f"op.backward({inputs}, {given})"]
+        given = self.subject.as_given([literal(g) for g in self.cotangents])
+        grad = given if isinstance(given, str) else f"({', '.join(given)}{',' * (len(given) == 1)})"
+        lines += [f"op.backward({inputs}, {cotangent_as_written(self.subject.kind, grad)})"]
         return "\n".join(lines)
 
 

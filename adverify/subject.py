@@ -125,12 +125,16 @@ class Subject:
         self.apply(op, inputs)
         return self.pull_back(op, inputs, [np.array(g) for g in cotangents])
 
+    def as_given(self, cotangents: Sequence[Any]) -> Any:
+        """Give cotangents as backward gets them: one by itself, unless forward returns tuples."""
+        return tuple(cotangents) if self.gives_tuple or len(cotangents) > 1 else cotangents[0]
+
     def pull_back(self, op: Function, inputs: Sequence[Variable], cotangents: Sequence[np.ndarray]) -> tuple[Any, ...]:
         """Call `op.backward` and read what it left on the inputs."""
         self._start("backward", inputs)
         try:
             with np.errstate():
-                call_backward(op, inputs, tuple(cotangents) if self.gives_tuple else cotangents[0])
+                call_backward(op, inputs, self.as_given(cotangents))
         except BaseException as error:  # whatever it is, it is what is wrong with the op
             if not is_of_the_op(error):
                 raise

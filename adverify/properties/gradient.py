@@ -11,7 +11,8 @@ from adverify.case import Case, flat, unflat
 from adverify.directions import directions_of, inward_of, moved_off, room_of
 from adverify.evaluation import Evaluator
 from adverify.properties.base import Property, is_unstable
-from adverify.properties.precision import left_to_precision, overflow_in_single
+from adverify.properties.precision import overflow_in_single
+from adverify.properties.single_precision import left_to_precision
 from adverify.question import Question
 from adverify.shapes import elements, is_broadcast
 from adverify.strategies.values import Regime
