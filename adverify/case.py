@@ -11,7 +11,7 @@ import numpy as np
 from adverify.calling import cotangent_as_written
 from adverify.engine import variable
 from adverify.oracle import EPS
-from adverify.subject import Arrays, BackwardRaised, Subject, input_names
+from adverify.subject import Arrays, BackwardRaised, Rejected, Subject, input_names
 
 NEARLY_ONE = tuple(1 + 2.0**-30 * k for k in (0.31, -0.47, 0.83, -0.71))
 """Factors with other last digits."""
@@ -60,12 +60,16 @@ class Case:
         return self.subject.vjp(self.arrays, self.cotangents)
 
     @cached_property
+    def generic(self) -> Arrays:
+        """A cotangent of no simple numbers, for which nothing cancels and nothing is exact."""
+        rng = np.random.default_rng([self.seed, 2])
+        return tuple(rng.normal(size=g.shape).astype(g.dtype) for g in self.cotangents)
+
+    @cached_property
     def sizes(self) -> tuple[float, ...]:
         """How large gradients are for a generic cotangent: for the case's own they may cancel to nothing."""
-        rng = np.random.default_rng([self.seed, 2])
-        cotangents = tuple(rng.normal(size=g.shape).astype(g.dtype) for g in self.cotangents)
         try:
-            generic = self.subject.vjp(self.arrays, cotangents)
+            generic = self.subject.vjp(self.arrays, self.generic)
         except BackwardRaised:  # whether it may is for a property to say
             generic = ()
         seen = max(largest(*self.vjp), largest(*generic))
@@ -74,18 +78,25 @@ class Case:
 
     @cached_property
     def terms(self) -> tuple[float, ...]:
-        """How large what is added up to gradients is, where most of it cancels: as its rounding shows.
+        """How large what is added up to gradients is, where most of it cancels: as its rounding shows."""
+        return tuple(max(size, self.scatter_for(self.cotangents) / EPS) for size in self.sizes)
 
-        That is seen for cotangents so little larger that, but for rounding, the gradients are in proportion.
-        """
+    def scatter_for(self, cotangents: Arrays) -> float:
+        """By how much gradients change with the last digits of a cotangent, beyond being in proportion to it."""
         most = 0.0
         try:
+            here = self.subject.vjp(self.arrays, cotangents)
             for factor in NEARLY_ONE:
-                other = self.subject.vjp(self.arrays, tuple(factor * g for g in self.cotangents))
-                most = max(most, largest(*(v - factor * w for v, w in zip(other, self.vjp, strict=True))))
-        except BackwardRaised:  # whether it may is for a property to say
-            return self.sizes
-        return tuple(max(size, most / EPS) for size in self.sizes)
+                there = self.subject.vjp(self.arrays, tuple(factor * g for g in cotangents))
+                most = max(most, largest(*(v - factor * w for v, w in zip(there, here, strict=True))))
+        except (BackwardRaised, Rejected):  # whether it may is for a property to say
+            return 0.0
+        return most
+
+    @cached_property
+    def scatter(self) -> float:
+        """By how much gradients change with the last digits of their cotangent, the case's own or a generic one."""
+        return max(map(self.scatter_for, (self.cotangents, self.generic)))
 
     @property
     def names(self) -> tuple[str, ...]:

@@ -24,6 +24,9 @@ HIDES = 30
 AWAY, SEEN = 4.0 ** np.arange(20), 1e-4
 """How far from zero, in units of its distance, an output may still have another slope, and how much of it moves."""
 
+LOSES, SCATTERED = 1e5, 1e5
+"""How many last bits backward's values scatter where it loses digits, and how many times as much it may be off."""
+
 MAGNIFIED = 1e8
 """How many times more than its inputs an output moves, from where on that costs digits that count."""
 
@@ -37,6 +40,8 @@ class Conditioning(Ray):
             return "forward is so ill-conditioned that the last bits of its inputs decide"
         if self._backward_is_ill_conditioned(gap):
             return "backward is so ill-conditioned that the last bits of its inputs decide"
+        if self._is_lost_in_backward(gap):
+            return "backward is so ill-conditioned that the last bits of its cotangent decide"
         if self._magnifies(gap):
             return "forward magnifies so much that backward may have lost as many digits"
         if self._is_lost_near_zero(gap, step):
@@ -79,6 +84,16 @@ class Conditioning(Ray):
             is_kink = np.ptp(claims, axis=0).max() < SHARE * gap
             among = few.min() <= self.actual <= few.max()
         return bool(among and not is_kink and np.ptp(few) > gap)
+
+    def _is_lost_in_backward(self, gap: float) -> bool:
+        """Whether backward scatters so much with the last bits of its cotangent that it may be off by as much.
+
+        As where it solves with a matrix of its own that nothing outside shows to be nearly singular: what it rounds on
+        the way comes out magnified, in all elements alike.
+        """
+        scatter, largest = self.q.scatter(), float(np.abs(self.q.v).max(initial=0.0))
+        loses = scatter > LOSES * EPS * largest
+        return loses and gap < SCATTERED * scatter * float(np.abs(self.direction).sum())
 
     def _magnifies(self, gap: float) -> bool:
         """Whether outputs are so much larger than the inputs that they mix that a claim may be off by as much.

@@ -47,6 +47,8 @@ class Question:
         By how much forward jumps at usual points, if it is an iteration that stops early.
     backward : callable
         Gives the gradients that backward claims at such points, NaN where it gives none.
+    scatter : callable
+        Gives by how much they change with the last digits of the cotangent.
     corner : bool
         Whether the point was chosen for being special: kinks are then looked at from points nearby as well.
     slow : bool
@@ -65,6 +67,7 @@ class Question:
     noise: float
     jump: float
     backward: Callable[[np.ndarray], np.ndarray]
+    scatter: Callable[[], float]
     corner: bool = False
     slow: bool = False
 

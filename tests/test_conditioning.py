@@ -6,7 +6,7 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from adverify import Function, Undecided, VerificationError, check_case, tensor, variable
+from adverify import Function, Undecided, VerificationError, check_case, check_function, tensor, variable
 from adverify.blame import judge_expression
 from adverify.expression import Expression
 from adverify.ops import QR, Det, Eigvalsh, Inv, Svdvals
@@ -229,3 +229,39 @@ class LargestSingularValue(Function):
 @pytest.mark.parametrize("op", [Determinant(), LargestSingularValue()])
 def test_what_they_do_not_decide_is_judged(op):
     assert statuses(op, nearly_singular, 0)[Status.VIOLATED] >= DRAWS // 4
+
+
+def interpolation(factor=1.0, transpose=True):
+    """The coefficients of a polynomial through values at 0, 1, 2, ...: a matrix that nothing outside shows."""
+
+    class Interpolation(Function):
+        def forward(self, y):
+            if y.data.ndim != 1:
+                raise ValueError("a vector is expected")
+            return variable(np.linalg.solve(np.vander(np.arange(float(y.data.size))), y.data))
+
+        def backward(self, y, grad):
+            matrix = np.vander(np.arange(float(y.data.size)))
+            y.grad += factor * np.linalg.solve(matrix.T if transpose else matrix, grad)
+
+    return Interpolation
+
+
+@pytest.mark.parametrize("size", [6, 11, 14, 17])
+def test_digits_that_backward_loses_by_itself_accuse_nobody(size):
+    rng = np.random.default_rng(size)
+    for seed in range(6):
+        with contextlib.suppress(Undecided):
+            check_case(interpolation(), [rng.normal(size=size)], seed=seed)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_an_op_whose_backward_loses_its_digits_at_some_lengths_is_verified_at_the_others(seed):
+    report = check_function(interpolation(), seed=seed)
+    assert report.cases > 2 * report.undecided
+
+
+@pytest.mark.parametrize("wrong", [{"factor": 1 + 1e-6}, {"transpose": False}])
+def test_beside_digits_that_are_lost_a_wrong_backward_is_found(wrong):
+    with pytest.raises(VerificationError):
+        check_function(interpolation(**wrong))

@@ -227,7 +227,7 @@ def question_of(case: Case) -> Question | None:
     directions = None if _is_by_element(case, corner) else directions_of(case, x, v, room, corner)
     is_slow = sampling.memory.is_slow(evaluate.shapes)
     return Question(evaluate, x, at_x, g, v, room, inward, directions, sampling.scale, sampling.noise, sampling.jump,
-                    backward, corner, is_slow)  # fmt: skip
+                    backward, lambda: case.scatter, corner, is_slow)  # fmt: skip
 
 
 def _is_by_element(case: Case, corner: bool) -> bool:

@@ -79,4 +79,4 @@ class Linearity(Property):
     def _is_noisy(self, case: Case) -> bool:
         """Whether backward amplifies rounding so much that a failure of linearity says nothing."""
         size = max((float(np.abs(v).max(initial=0.0)) for v in case.vjp), default=0.0)
-        return max(drift(case, gradients), default=0.0) > 0.1 * RELATIVE * size
+        return max(case.scatter, *drift(case, gradients)) > 0.1 * RELATIVE * size
