@@ -13,8 +13,8 @@ from adverify.engine import variable
 from adverify.oracle import EPS
 from adverify.subject import Arrays, BackwardRaised, Rejected, Subject, input_names
 
-NEARLY_ONE = tuple(1 + 2.0**-30 * k for k in (0.31, -0.47, 0.83, -0.71))
-"""Factors with other last digits."""
+NEARLY_ONE = tuple(1 + 2.0**-46 * k for k in (0.31, -0.47, 0.83, -0.71))
+"""Factors with other last digits, which hardly ever cross a stair, be it one of single precision."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -79,9 +79,9 @@ class Case:
     @cached_property
     def terms(self) -> tuple[float, ...]:
         """How large what is added up to gradients is, where most of it cancels: as its rounding shows."""
-        return tuple(max(size, self.scatter_for(self.cotangents) / EPS) for size in self.sizes)
+        return tuple(max(size, self._scatter_for(self.cotangents) / EPS) for size in self.sizes)
 
-    def scatter_for(self, cotangents: Arrays) -> float:
+    def _scatter_for(self, cotangents: Arrays) -> float:
         """By how much gradients change with the last digits of a cotangent, beyond being in proportion to it."""
         most = 0.0
         try:
@@ -95,8 +95,8 @@ class Case:
 
     @cached_property
     def scatter(self) -> float:
-        """By how much gradients change with the last digits of their cotangent, the case's own or a generic one."""
-        return max(map(self.scatter_for, (self.cotangents, self.generic)))
+        """By how much gradients change with the last digits of a generic cotangent; simple ones may be on a stair."""
+        return self._scatter_for(self.generic)
 
     @property
     def names(self) -> tuple[str, ...]:
