@@ -147,6 +147,7 @@ class Prober:
         mixed = [f for f in itertools.product(FILLINGS, repeat=self.arity) if len(set(f)) > 1] if self.arity < 3 else []
         nearby = [(name,) * self.arity for name in self.nearby]
         alone = range(self.arity) if self.arity > 1 else ()
+        others += [(*plain[:i], "large", *plain[i + 1 :]) for i in alone if self.arity > 2]  # it outweighs the others
         nearby += [(*plain[:i], name, *plain[i + 1 :]) for name in self.nearby for i in alone]
         telling = [s for s in candidates if not is_degenerate(s)]
         taken = next((s for s in telling if self.accepts(self.filled(s, plain))), None)

@@ -334,10 +334,10 @@ def is_immutable(value: Any) -> bool:
     return value is None or isinstance(value, bool | int | float | str | bytes | np.generic | type)
 
 
-def arities(subject: Subject) -> tuple[int, ...]:
+def arities(subject: Subject) -> tuple[tuple[int, ...], tuple[int, ...]]:
     """How many inputs `forward` takes: one number for each of its optional inputs, a few for `*variables`.
 
-    Of those as many as its backward names, if it does.
+    Of those as many as its backward names, if it does; otherwise also how many they may be if it takes none of these.
     """
     kinds = inspect.Parameter
     parameters = list(inspect.signature(subject.make().forward).parameters.values())
@@ -347,12 +347,12 @@ def arities(subject: Subject) -> tuple[int, ...]:
     if takes_any_number(subject):
         only = inputs_named(subject.make())
         if only is not None and only > required:
-            return (only,)
+            return (only,), ()
         fewest = max(required, 1)
-        return (fewest, fewest + 1, fewest + 2, fewest + 4)
+        return (fewest, fewest + 1, fewest + 2, fewest + 4), (fewest + 3, fewest + 5)
     if not named:
         raise MalformedOp(f"{subject.name}.forward takes no inputs; it needs at least one Variable")
-    return tuple(range(max(required, 1), max(required + optional, 1) + 1))
+    return tuple(range(max(required, 1), max(required + optional, 1) + 1)), ()
 
 
 def takes_any_number(subject: Subject) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import reprlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -18,7 +18,7 @@ from adverify.probing import NothingFits, Prober
 from adverify.report import Report
 from adverify.sampling import Sampling
 from adverify.signatures import Signature
-from adverify.subject import MalformedOp, Subject, arities, check_backward_takes, subject_of, takes_any_number
+from adverify.subject import MalformedOp, Subject, arities, check_backward_takes, subject_of
 
 
 def subjects_of(
@@ -31,26 +31,11 @@ def subjects_of(
     watch: Watch,
 ) -> list[tuple[Subject, Sampling]]:
     """Make a Subject for each choice of constructor arguments and number of inputs, with what was found to suit it."""
-    found, refusals = [], []
+    found: list[tuple[Subject, Sampling]] = []
+    refusals: list[str] = []
     for chosen in choices(op, arguments):
         subject = dataclasses.replace(subject_of(op, chosen), watch=watch)
-        made = subject.make()  # hints may depend on the constructor's arguments
-        hinted = signature or getattr(made, "signature", None)
-        parsed = Signature.parse(hinted) if hinted else None
-        fitting: list[tuple[Subject, Sampling]] = []
-        for arity in _arities(subject, parsed, inputs):
-            domains = _domains(domain or getattr(made, "domain", None), arity)
-            rare = not (fitting and takes_any_number(subject))
-            try:
-                samplings = (
-                    infer(subject, arity, parsed, domains, rare)
-                    if inputs is None
-                    else (_given(subject, inputs, arity),)
-                )
-            except NothingFits as refusal:
-                refusals.append(str(refusal))
-                continue
-            fitting += [(subject, sampling) for sampling in samplings]
+        fitting = _fitting(subject, signature, domain, inputs, refusals)
         found += fitting
         how = subject.name if chosen else _at_defaults(op)
         report.inferred += [f"{sampling} ({how})" if how else f"{sampling}" for _, sampling in fitting]
@@ -70,18 +55,52 @@ def _at_defaults(op: Any) -> str:
     return f"constructor: its defaults, {kept}" if kept else ""
 
 
-def _arities(subject: Subject, signature: Signature | None, inputs: Any) -> tuple[int, ...]:
-    possible = arities(subject)
+def _fitting(
+    subject: Subject, signature: str | None, domain: Domain | Sequence[Domain] | None, inputs: Any, refusals: list[str]
+) -> list[tuple[Subject, Sampling]]:
+    """Find what suits one Subject, of the numbers of inputs that are likeliest; note what was refused."""
+    made = subject.make()  # hints may depend on the constructor's arguments
+    hinted = signature or getattr(made, "signature", None)
+    parsed = Signature.parse(hinted) if hinted else None
+    for numbers, rare in _numbers_of_inputs(subject, parsed, inputs):
+        fitting: list[tuple[Subject, Sampling]] = []
+        for arity in numbers:
+            check_backward_takes(subject, arity)
+            domains = _domains(domain or getattr(made, "domain", None), arity)
+            try:
+                samplings = (
+                    infer(subject, arity, parsed, domains, rare)
+                    if inputs is None
+                    else (_given(subject, inputs, arity),)
+                )
+            except NothingFits as refusal:
+                refusals.append(str(refusal))
+                continue
+            fitting += [(subject, sampling) for sampling in samplings]
+        if fitting:
+            return fitting
+    return []
+
+
+def _numbers_of_inputs(
+    subject: Subject, signature: Signature | None, inputs: Any
+) -> Iterator[tuple[tuple[int, ...], bool]]:
+    """Give how many inputs are tried together, and whether in shapes that few ops take; the next if none fit."""
+    possible, seldom = arities(subject)
     if signature is not None:
-        if len(signature.inputs) not in possible and len(possible) == 1:
+        number = len(signature.inputs)
+        if number not in possible and len(possible) == 1:
             raise MalformedOp(f"{subject.name}.forward takes {possible[0]} inputs, its signature {signature.text!r} "
-                              f"names {len(signature.inputs)}")  # fmt: skip
-        possible = (len(signature.inputs),)
+                              f"names {number}")  # fmt: skip
+        yield (number,), True
     elif inputs is not None and not isinstance(inputs, st.SearchStrategy):
-        possible = (len(inputs),)
-    for arity in possible:
-        check_backward_takes(subject, arity)
-    return possible
+        yield (len(inputs),), True
+    elif seldom:
+        yield possible, False
+        yield seldom, False
+        yield (*possible, *seldom), True
+    else:
+        yield possible, True
 
 
 def _domains(domain: Domain | Sequence[Domain] | None, arity: int) -> tuple[Domain, ...] | None:

@@ -242,6 +242,27 @@ def test_integer_outputs_are_named():
         check_function(Rounds)
 
 
+@pytest.mark.parametrize("number", [4, 6])
+def test_any_number_of_inputs_may_be_exactly_one_number(number):
+    class Alternating(Function):
+        def __init__(self, wrong=-1):
+            self.wrong = wrong
+
+        def forward(self, *xs):
+            if len(xs) != number or len({x.data.shape for x in xs}) != 1:
+                raise ValueError("pairs of one shape are expected")
+            return variable(sum((-1) ** i * x.data**2 for i, x in enumerate(xs)))
+
+        def backward(self, *args):
+            *xs, grad = args
+            for i, x in enumerate(xs):
+                x.grad += (3 if i == self.wrong else 2) * (-1) ** i * grad * x.data
+
+    assert check_function(Alternating).cases > 30
+    with pytest.raises(VerificationError, match=r"x3\.grad"):
+        check_function(Alternating, arguments={"wrong": 3})
+
+
 def test_a_backward_of_the_wrong_arity_is_named():
     class Short(Elementwise):
         def backward(self, grad):

@@ -389,3 +389,27 @@ class WithinBounds(Function):
 def test_bounds_that_an_op_holds_are_where_its_domain_is_looked_for():
     sampling, *_ = infer(subject_of(WithinBounds, {}), 1)
     assert (sampling.domains[0].low, sampling.domains[0].high) == (5000, 5001.5)
+
+
+class Tridiagonal(Function):
+    """Solves with a matrix given by its diagonals, of which the middle one has to outweigh the others."""
+
+    def forward(self, lower, middle, upper, b):
+        n = middle.data.size
+        if middle.data.ndim != 1 or b.data.shape != (n,) or lower.data.shape != (n - 1,) != upper.data.shape:
+            raise ValueError("lengths differ")
+        others = np.append(0, np.abs(lower.data)) + np.append(np.abs(upper.data), 0)
+        if (np.abs(middle.data) <= 1.05 * others).any():
+            raise ValueError("the diagonal is too small")
+        return variable(
+            np.linalg.solve(np.diag(lower.data, -1) + np.diag(middle.data) + np.diag(upper.data, 1), b.data)
+        )
+
+    def backward(self, lower, middle, upper, b, grad):
+        raise NotImplementedError
+
+
+def test_one_of_many_inputs_may_have_to_outweigh_the_others():
+    for sampling in infer(subject_of(Tridiagonal, {}), 4):
+        assert all(len(shape) == 1 for shapes in sampling.shapes for shape in shapes)
+        assert len({middle for _, middle, *_ in sampling.shapes}) > 2
