@@ -20,6 +20,7 @@ from adverify.sampling import Sampling
 from adverify.shapes import Shapes, pool, typical
 from adverify.signatures import Signature
 from adverify.subject import Subject, constants
+from adverify.variety import varied_shapes
 
 SHIFTS = (-5.0, 5.0)
 """By which all inputs are moved."""
@@ -47,7 +48,7 @@ def infer(
     if not accepted:
         raise NothingFits(prober.what_was_refused())
     if not signature:
-        accepted = prober.vary(accepted, fillings)
+        accepted = varied_shapes(accepted, lambda shapes: prober.takes(shapes, fillings))
         if _is_all_single(accepted):
             raise NothingFits(f"apart from arrays of one element, {prober.what_was_refused()}")
     base = typical(accepted)

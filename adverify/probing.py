@@ -10,26 +10,22 @@ from functools import cached_property
 
 import numpy as np
 
-from adverify.axes import MANY, alike_shapes, grown, in_ratio_shapes, single_shapes
+from adverify.axes import MANY, alike_shapes, in_ratio_shapes, single_shapes
 from adverify.domains import Domain
 from adverify.fillings import ASCENDING, FILLINGS, LADDER, NEARBY, PLAIN, Filling, Noise, between, inside
 from adverify.shapes import (
-    LONG,
     LONGEST,
     MAX_ELEMENTS,
     Shapes,
-    broadcast,
     candidate_shapes,
     elements,
     is_degenerate,
     is_square,
     of_lengths,
     one_axis_filled,
-    proportioned,
     rare_shapes,
     replaced,
     resized,
-    stretched,
 )
 from adverify.subject import Arrays, Rejected, Subject, numbers_of
 
@@ -202,48 +198,6 @@ class Prober:
         reasons = sorted(set(self.refusals), key=self.refusals.count, reverse=True)[:2]
         return "; ".join(reasons) or "nothing was tried"
 
-    def vary(self, accepted: Sequence[Shapes], fillings: Sequence[str]) -> list[Shapes]:
-        """Add what each accepted combination becomes with other sizes: ones, zeros, equal ones, and broadcasting."""
-        seen = dict.fromkeys(accepted)
-        rng = np.random.default_rng(1)
-        for group in _by_ranks(accepted):
-            if _stays_single(group):
-                group += self._grown(min(group, key=elements), seen, fillings)
-            general = sorted(group, key=lambda s: -len({n for x in s for n in x}))[:3]
-            for shapes in general:
-                sizes = sorted({n for s in shapes for n in s})
-                for old in sizes:
-                    for new in (0, 1, 2, 4, 5, *LONG):
-                        self._try(replaced(shapes, {old: new}), seen, fillings)
-                    for other in proportioned(replaced(shapes, {old: 1})):
-                        self._try(other, seen, fillings)
-                self._try(replaced(shapes, dict.fromkeys(sizes, 1)), seen, fillings)
-                self._try(replaced(shapes, dict.fromkeys(sizes, 2)), seen, fillings)
-                self._try(replaced(shapes, dict.fromkeys(sizes, 3)), seen, fillings)
-                for _ in range(4):
-                    new_sizes = {old: int(rng.integers(1, 6)) for old in sizes}
-                    self._try(replaced(shapes, new_sizes), seen, fillings)
-                for other in stretched(shapes):
-                    self._try(other, seen, fillings)
-            for other in broadcast(general[0]):
-                self._try(other, seen, fillings)
-                if other in seen:  # a row beside a column of the same length
-                    self._try(replaced(other, {n: 3 for s in other for n in s if n > 1}), seen, fillings)
-                if other in seen and sum(s != t for s, t in zip(other, general[0], strict=True)) == 1:
-                    for resized_too in proportioned(other):
-                        self._try(resized_too, seen, fillings)
-        return list(seen)
-
-    def _grown(self, single: Shapes, seen: dict[Shapes, None], fillings: Sequence[str]) -> list[Shapes]:
-        """Let axes of length 1 get longer together: alone they may not."""
-        longer = [s for s in grown(lambda s: self.takes(s, fillings), single) if s not in seen]
-        seen |= dict.fromkeys(longer)
-        return longer
-
-    def _try(self, shapes: Shapes, seen: dict[Shapes, None], fillings: Sequence[str]) -> None:
-        if shapes not in seen and elements(shapes) <= MAX_ELEMENTS and self.takes(shapes, fillings):
-            seen[shapes] = None
-
     def scale(self, base: Shapes, fillings: Sequence[str]) -> float:
         sizes = []
         for seed in range(6):
@@ -298,16 +252,3 @@ def _spread(candidates: list[Shapes]) -> list[Shapes]:
 def _lengthened(shapes: Shapes) -> Shapes:
     """Let all last axes, and those that are as long, have a length at which chance puts nothing in order."""
     return replaced(shapes, {x[-1]: 5 for x in shapes if x})
-
-
-def _by_ranks(accepted: Sequence[Shapes]) -> list[list[Shapes]]:
-    groups: dict[tuple[int, ...], list[Shapes]] = {}
-    for shapes in accepted:
-        groups.setdefault(tuple(len(s) for s in shapes), []).append(shapes)
-    return list(groups.values())
-
-
-def _stays_single(group: Sequence[Shapes]) -> bool:
-    """Whether an axis is of length 1 in all of some shapes."""
-    sizes = [[n for s in shapes for n in s] for shapes in group]
-    return any(max(lengths) == 1 for lengths in zip(*sizes, strict=True))

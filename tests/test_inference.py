@@ -396,7 +396,12 @@ class Tridiagonal(Function):
 
     def forward(self, lower, middle, upper, b):
         n = middle.data.size
-        if middle.data.ndim != 1 or b.data.shape != (n,) or lower.data.shape != (n - 1,) != upper.data.shape:
+        if (
+            middle.data.ndim != 1
+            or b.data.shape != (n,)
+            or lower.data.shape != (n - 1,)
+            or upper.data.shape != (n - 1,)
+        ):
             raise ValueError("lengths differ")
         others = np.append(0, np.abs(lower.data)) + np.append(np.abs(upper.data), 0)
         if (np.abs(middle.data) <= 1.05 * others).any():
@@ -412,4 +417,4 @@ class Tridiagonal(Function):
 def test_one_of_many_inputs_may_have_to_outweigh_the_others():
     for sampling in infer(subject_of(Tridiagonal, {}), 4):
         assert all(len(shape) == 1 for shapes in sampling.shapes for shape in shapes)
-        assert len({middle for _, middle, *_ in sampling.shapes}) > 2
+        assert {middle for _, middle, *_ in sampling.shapes} >= {(1,), (2,), (3,), (4,), (6,)}
