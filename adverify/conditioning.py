@@ -63,6 +63,8 @@ class Conditioning(Ray):
             size = np.fmax(at_most, np.nan_to_num(along).max(axis=0) * weight)
             least = np.stack([FITS * size, np.full_like(size, SHARE * gap)])[:, moves]
             here, seen = seen[0][..., moves], seen[1:, :, moves].reshape(*self._bits_away.shape[:2], *least.shape)
+            if not np.isfinite(seen[:, :, 0]).any():  # a hole: zero is taken, and what is tiny is not
+                return False
             there = np.isfinite(seen).all(axis=(0, 2, 3))
             if there[:4:2].all() or there[1:4:2].all():  # all elements one way: the other is out of the domain
                 seen = seen[:, there]

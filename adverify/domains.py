@@ -7,7 +7,9 @@ from typing import Literal
 
 import numpy as np
 
-Structure = Literal["", "distinct", "ascending", "symmetric", "positive definite", "diagonally dominant"]
+Structure = Literal[
+    "", "distinct", "ascending", "symmetric", "positive definite", "diagonally dominant", "positive dominant"
+]  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -27,8 +29,8 @@ class Domain:
     structure : str
         ``"distinct"``: no two elements are alike. ``"ascending"``: each is larger than the one before it along the last
         axis. ``"symmetric"`` and ``"positive definite"``: the last two axes make such matrices, and the derivative is
-        along symmetric matrices only. ``"diagonally dominant"``: each element of their diagonal is positive, and larger
-        than the others of its row and its column together.
+        along symmetric matrices only. ``"diagonally dominant"``: each element of their diagonal is larger, in absolute
+        value, than the others of its row and its column together. ``"positive dominant"``: and it is positive.
 
     Examples
     --------
@@ -92,6 +94,7 @@ ascending = Domain(structure="ascending")
 symmetric = Domain(structure="symmetric")
 positive_definite = Domain(structure="positive definite")
 diagonally_dominant = Domain(structure="diagonally dominant")
+positive_dominant = Domain(structure="positive dominant")
 
 NAMES = {
     real: "real",
@@ -104,4 +107,5 @@ NAMES = {
     symmetric: "symmetric",
     positive_definite: "positive definite",
     diagonally_dominant: "diagonally dominant",
+    positive_dominant: "diagonally dominant, of positive diagonal",
 }

@@ -22,8 +22,8 @@ from adverify.signatures import Signature
 from adverify.subject import Subject, constants
 from adverify.variety import varied_shapes
 
-SHIFTS = (-5.0, 5.0)
-"""By which all inputs are moved."""
+SHIFTS, FACTOR = (-5.0, 5.0), 10.0
+"""By which all inputs are moved, and scaled."""
 
 
 def infer(
@@ -69,11 +69,25 @@ def infer(
         for i, (_, *more) in enumerate(found)
         for d in more
     ]
-    return first, *others, *_shifted(prober, first, base, fillings)
+    first = replace(first, homogeneous=_is_homogeneous(prober, first, base, fillings))
+    return first, *others, *_moved(prober, first, base, fillings)
 
 
-def _shifted(prober: Prober, sampling: Sampling, base: Shapes, fillings: Sequence[str]) -> Iterator[Sampling]:
-    """Give what else is taken where inputs are bound to each other, and not to numbers: all of them moved together."""
+def _is_homogeneous(prober: Prober, sampling: Sampling, base: Shapes, fillings: Sequence[str]) -> bool:
+    """Whether all inputs together may leave their domains, of which the bounds are then bounds to each other."""
+    arrays = prober.filled(base, fillings)
+    larger = [FACTOR * a for a in arrays]
+    here = zip(sampling.domains, larger, strict=True)
+    return not all(d.holds(a).all() for d, a in here) and all(
+        prober.accepts([factor * a for a in arrays]) for factor in (FACTOR, FACTOR**6, 1 / FACTOR)
+    )
+
+
+def _moved(prober: Prober, sampling: Sampling, base: Shapes, fillings: Sequence[str]) -> Iterator[Sampling]:
+    """Give what else is taken where inputs are bound to each other, and not to numbers: all moved, or scaled."""
+    if sampling.homogeneous:
+        larger = tuple(replace(d, low=FACTOR * d.low, high=FACTOR * d.high) for d in sampling.domains)
+        yield replace(sampling, domains=larger, memory=Memory())
     for shift in SHIFTS if len(base) > 1 else ():
         arrays = [a + shift for a in prober.filled(base, fillings)]
         here = zip(sampling.domains, arrays, strict=True)

@@ -9,7 +9,7 @@ from dataclasses import replace
 import numpy as np
 
 from adverify.corners import corners_of
-from adverify.domains import Domain, diagonally_dominant, nonzero, positive_definite, real, symmetric
+from adverify.domains import Domain, diagonally_dominant, nonzero, positive_definite, positive_dominant, real, symmetric
 from adverify.fillings import ASCENDING, Noise, inside
 from adverify.probing import Prober
 from adverify.shapes import Shapes, elements, is_square
@@ -26,10 +26,12 @@ class Locator(Prober):
         if fillings[i] in ASCENDING:
             return [ASCENDING[fillings[i]]]
         if all(is_square(s[i]) for s in accepted):
+            if fillings[i] == "diagonally dominant":
+                return [diagonally_dominant]
             structure = {"positive definite": positive_definite, "symmetric": symmetric}.get(fillings[i])
             if structure:
                 others = not lopsided and self.takes_dominant(i, accepted, fillings)
-                return [structure, diagonally_dominant] if others else [structure]
+                return [structure, positive_dominant] if others else [structure]
             if lopsided:  # what the other triangle holds does not matter, so that it need not mirror the first
                 return [self.matrices(i, accepted, fillings), self.domain(i, base, fillings)]
         found = [self.domain(i, base, fillings)]
@@ -134,7 +136,7 @@ class Locator(Prober):
         square = [s for s in accepted if s[i][-1] >= 2][:8]
         rng = Noise(1)
         return bool(square) and all(
-            self.accepts([*arrays[:i], inside(diagonally_dominant, rng, s[i]), *arrays[i + 1 :]])
+            self.accepts([*arrays[:i], inside(positive_dominant, rng, s[i]), *arrays[i + 1 :]])
             for s in square
             for arrays in (self.filled(s, fillings, seed) for seed in range(2))
         )

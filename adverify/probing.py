@@ -35,6 +35,12 @@ RARELY_SECONDS = 4.0
 USUAL_SIZES = (10, 16, 32, 64)
 """That an op may ask for without naming them."""
 
+STRUCTURED = ("diagonally dominant", "symmetric", "positive definite")
+"""Fillings of square matrices that say how their elements go together."""
+
+FEW_TRIES = 6
+"""Taken each of so many times, one element is not taken by chance."""
+
 MANY_TRIES = 12
 """Taken but once of so many, random elements are not refused by chance."""
 
@@ -152,17 +158,28 @@ class Prober:
         # Values are what is wrong where forward computes and gives NaN; where it raises, it may be the shapes.
         fit = [s for s in telling if self.computes(self.filled(s, plain))]
         first = fit or _spread(telling)
+        square = [s for s in telling if any(map(is_square, s)) and self.arity > 1]
         for choices, most in ((others, None), (mixed, 90), (nearby, 6)):
             for fillings in choices:
-                taken = next((s for s in first[:most] if self.accepts(self.filled(s, fillings))), None)
+                where = first[:most] if fillings[0] not in STRUCTURED else [*first[:most], *square]
+                taken = next((s for s in where if self.accepts(self.filled(s, fillings))), None)
                 if taken is not None:
                     best = self._sturdier if choices is others else self._in_order
                     return best(fillings, taken, candidates)
-        for shapes in (s for s in candidates if is_degenerate(s)):
-            for fillings in (plain, *others):
-                if self.accepts(self.filled(shapes, fillings)):
+        return self._fitting_single([s for s in candidates if is_degenerate(s)], [plain, *others], [*mixed, *nearby])
+
+    def _fitting_single(
+        self, candidates: Sequence[Shapes], usual: Sequence[tuple[str, ...]], seldom: Sequence[tuple[str, ...]]
+    ) -> tuple[str, ...] | None:
+        """Find a filling for inputs of one element, of which chance may suit one and not others."""
+        likely = ((s, f) for s in candidates for f in usual)
+        by_chance = None
+        for shapes, fillings in itertools.chain(likely, ((s, f) for f in seldom for s in candidates[:6])):
+            if self.accepts(self.filled(shapes, fillings)):
+                if all(self.accepts(self.filled(shapes, fillings, seed)) for seed in range(1, FEW_TRIES)):
                     return fillings
-        return None
+                by_chance = by_chance or fillings
+        return by_chance
 
     def _sturdier(self, fillings: tuple[str, ...], taken: Shapes, candidates: Sequence[Shapes]) -> tuple[str, ...]:
         """Prefer structured matrices if random ones of a size are refused where structured ones are not."""
@@ -171,7 +188,7 @@ class Prober:
         if any(is_square(x) for x in taken):
             sides = {x[-1] for x in taken if is_square(x)}
             square = [replaced(taken, dict.fromkeys(sides, n)) for n in (3, 4)] + square
-        for structured in ("symmetric", "positive definite"):
+        for structured in STRUCTURED:
             choice = (structured,) * self.arity
             for shapes in square[:8]:
                 random = sum(self.accepts(self.filled(shapes, fillings, seed)) for seed in range(4))

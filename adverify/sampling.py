@@ -38,6 +38,8 @@ class Sampling:
         The caller gives the inputs.
     jump : float
         By how much forward jumps at ordinary inputs, if it is an iteration that stops early.
+    homogeneous : bool
+        Bounds are bounds of inputs to each other, so that all of them may be scaled together.
     memory : Memory
         How forward is called for many points at once, as found on the way.
     """
@@ -51,6 +53,7 @@ class Sampling:
     signature: Signature | None = None
     given: bool = False
     jump: float = 0.0
+    homogeneous: bool = False
     memory: Memory = field(default_factory=Memory, compare=False)
 
     @property

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 
 import numpy as np
@@ -12,6 +13,7 @@ from adverify.shapes import (
     MAX_ELEMENTS,
     Shapes,
     broadcast,
+    cut,
     elements,
     proportioned,
     replaced,
@@ -20,6 +22,9 @@ from adverify.shapes import (
 
 LENGTHS = (0, 1, 2, 4, 5, *LONG)
 """That axes get one by one."""
+
+UNLIKE = ((2, 3), (3, 2), (2, 2), (3, 4))
+"""Two lengths."""
 
 LONGER = (-2, -1, 1, 3, 8)
 """By how much all axes get longer together, where the length of some is bound to that of others."""
@@ -39,6 +44,8 @@ class _Variety:
         for group in _by_ranks(accepted):
             if _stays_single(group):
                 group += self._grown(min(group, key=elements))
+            if all(1 in {n for s in shapes for n in s} for shapes in group):
+                group += self._combined(max(group, key=elements))
             general = sorted(group, key=lambda s: -len({n for x in s for n in x}))[:3]
             for shapes in general:
                 self._resize(shapes, rng)
@@ -69,6 +76,20 @@ class _Variety:
             if other in self.seen and sum(s != t for s, t in zip(other, shapes, strict=True)) == 1:
                 for resized_too in proportioned(other):
                     self._try(resized_too)
+
+    def _combined(self, shapes: Shapes) -> list[Shapes]:
+        """Let a length be the product or the sum of two others, which shows only where neither of them is 1."""
+        ranks, sizes = [len(s) for s in shapes], [n for s in shapes for n in s]
+        axes, found = range(len(sizes)), dict[Shapes, None]()
+        for one, other, both in itertools.permutations(axes, 3):
+            if sizes[one] == 1 and sizes[other] == sizes[both] > 1:
+                for a, b in UNLIKE:
+                    for length in (a * b, a + b - 1):
+                        lengths = {one: a, other: b, both: length}
+                        found[cut([lengths.get(i, sizes[i]) for i in axes], ranks)] = None
+        longer = [s for s in found if s not in self.seen and elements(s) <= MAX_ELEMENTS and self.takes(s)]
+        self.seen |= dict.fromkeys(longer)
+        return longer
 
     def _grown(self, single: Shapes) -> list[Shapes]:
         """Let axes of length 1 get longer together: alone they may not."""

@@ -170,9 +170,10 @@ def _tempered(values: Arrays, sampling: Sampling, mode: str, size: float, seed: 
 
 
 def _scaled(values: Arrays, size: float, sampling: Sampling) -> Arrays:
-    """Values of another magnitude, but for those that leave their domain by it."""
-    kept = zip(values, sampling.domains, strict=True)
-    return tuple(structured(np.where(d.holds(size * v), size * v, v), d, Regime.ORDINARY) for v, d in kept)
+    """Values of another magnitude, but for those that leave their domain by it, unless that scales with them."""
+    kept = [(v, size * v, d) for v, d in zip(values, sampling.domains, strict=True)]
+    scaled = [np.where(sampling.homogeneous | d.holds(s), s, v) for v, s, d in kept]
+    return tuple(structured(s, d, Regime.ORDINARY) for s, d in zip(scaled, sampling.domains, strict=True))
 
 
 def simpler_cases(case: Case, regime: Regime, wrong: int = 0) -> Iterator[Case]:

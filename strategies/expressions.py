@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import math
 import operator
@@ -215,15 +216,16 @@ def _found(op: Any, arguments: dict[str, Any], shapes: tuple[Shape, ...] | None)
     hinted, declared = getattr(made, "signature", None), getattr(made, "domain", None)
     parsed = Signature.parse(hinted) if hinted else None
     look = _glanced_at if op in _all_ops() else _looked_at
-    for arity in (len(parsed.inputs),) if parsed else arities(subject):
-        domains = (declared,) * arity if isinstance(declared, Domain) else declared and tuple(declared)[:arity]
-        asked = tuple(itertools.islice(itertools.product(shapes or (), repeat=arity), MOST_STARTS))
-        with isolated():
-            try:
-                found = list(look(subject, arity, parsed, domains, asked))
-            except (NothingFits, MalformedOp):
-                continue
+    for numbers in ((len(parsed.inputs),),) if parsed else arities(subject):
+        found: list[Fit] = []
+        for arity in numbers:
+            domains = (declared,) * arity if isinstance(declared, Domain) else declared and tuple(declared)[:arity]
+            asked = tuple(itertools.islice(itertools.product(shapes or (), repeat=arity), MOST_STARTS))
+            with isolated(), contextlib.suppress(NothingFits, MalformedOp):
+                found += look(subject, arity, parsed, domains, asked)
         yield from (fit if shapes is not None else fit._replace(starts=fit.patterns) for fit in found)
+        if found:
+            return
 
 
 def _looked_at(
@@ -411,7 +413,7 @@ class _Growth:
     def _into(self, u: Use, domain: Domain, squash: bool) -> Use:
         """The output itself if it is in the domain, or what an adapter makes of it."""
         array = self.values[u.node][u.output]
-        if domain.structure in (*MATRICES, "diagonally dominant"):
+        if domain.structure in (*MATRICES, "diagonally dominant", "positive dominant"):
             if isinstance(self.nodes[u.node], Leaf) and u.node not in self.used and not squash:
                 return u
             if domain.structure not in MATRICES or array.ndim < 2 or array.shape[-1] != array.shape[-2]:

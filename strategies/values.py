@@ -90,8 +90,8 @@ def structured(values: np.ndarray, domain: Domain, regime: Regime) -> np.ndarray
         return _ascending(values, domain)
     if values.ndim < 2 or values.shape[-1] != values.shape[-2] or domain.structure in ("", "distinct"):
         return _apart(values) if domain.structure == "distinct" else values
-    if domain.structure == "diagonally dominant":
-        return dominant(values)
+    if domain.structure in ("diagonally dominant", "positive dominant"):
+        return dominant(values, positive=domain.structure == "positive dominant")
     transposed = np.swapaxes(values, -1, -2)
     if domain.structure == "symmetric":
         return 0.5 * (values + transposed) if regime is Regime.ORDINARY else np.tril(values) + np.swapaxes(

@@ -242,6 +242,38 @@ def test_integer_outputs_are_named():
         check_function(Rounds)
 
 
+def test_beside_a_hole_in_the_domain_a_point_is_judged():
+    class Product(Function):
+        def forward(self, x):
+            if not x.data.ndim or ((x.data != 0) & (np.abs(x.data) < 1e-9)).any():
+                raise ValueError("vectors are expected, of zeros and of numbers that are not tiny")
+            return variable(x.data.prod(axis=-1))
+
+        def backward(self, x, grad):
+            others = (grad * x.data.prod(axis=-1))[..., None] / np.where(x.data == 0, 1.0, x.data)
+            x.grad += np.where(x.data == 0, 0.0, others)  # also where it is the only zero
+
+    with pytest.raises(VerificationError, match="is 0 and should be"):
+        check_function(Product)
+
+
+def test_large_inputs_that_are_bound_to_each_other_are_met():
+    class Leg(Function):
+        def forward(self, x, y):
+            if x.data.shape != y.data.shape or (np.abs(x.data) >= y.data).any() or (y.data < 1e-100).any():
+                raise ValueError("|x| < y is expected")
+            return variable(y.data * np.sqrt((1 - x.data / y.data) * (1 + x.data / y.data)))
+
+        def backward(self, x, y, grad):
+            rest = np.sqrt(np.abs((y.data - x.data) * (y.data + x.data)))  # which overflows
+            x.grad -= grad * x.data / rest
+            y.grad += grad * y.data / rest
+
+    with pytest.raises(VerificationError) as caught:
+        check_function(Leg)
+    assert caught.value.report.failures[0].property == "extremes"
+
+
 @pytest.mark.parametrize("number", [4, 6])
 def test_any_number_of_inputs_may_be_exactly_one_number(number):
     class Alternating(Function):

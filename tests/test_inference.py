@@ -6,9 +6,10 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from adverify.strategies.values import Regime, decode
 
 from adverify import Function, ops, variable
-from adverify.domains import Domain, ascending, real
+from adverify.domains import Domain, ascending, diagonally_dominant, real
 from adverify.inference import infer
 from adverify.probing import NothingFits
 from adverify.shapes import pattern_of, varied
@@ -418,3 +419,77 @@ def test_one_of_many_inputs_may_have_to_outweigh_the_others():
     for sampling in infer(subject_of(Tridiagonal, {}), 4):
         assert all(len(shape) == 1 for shapes in sampling.shapes for shape in shapes)
         assert {middle for _, middle, *_ in sampling.shapes} >= {(1,), (2,), (3,), (4,), (6,)}
+
+
+class Made(Function):
+    """A forward, and shapes and values that it asks for."""
+
+    def value(self, *arrays):
+        raise NotImplementedError
+
+    def forward(self, x, y):
+        return variable(self.value(x.data, y.data))
+
+    def backward(self, x, y, grad):
+        raise NotImplementedError
+
+
+def test_one_number_beside_an_array_far_from_zero_is_found():
+    class Excess(Made):
+        def value(self, x, p):
+            if p.size != 1 or abs(p).max() > 5 or (x <= 100).any():
+                raise ValueError("values above 100 and one power are expected")
+            return (x - 100) ** p.item()
+
+    (found,) = infer(subject_of(Excess, {}), 2)
+    assert found.domains[0].low == 100
+    assert {len(p) for x, p in found.shapes if np.prod(x) > 2} == {0, 1, 2}
+
+
+def test_lengths_may_be_products_and_sums_of_others():
+    class Weighted(Function):
+        def __init__(self, full=0):
+            self.full = full
+
+        def forward(self, a, b, s):
+            n, m = a.data.size, b.data.size
+            length = n + m - 1 if self.full else n * m
+            if not a.data.ndim == b.data.ndim == s.data.ndim == 1 or s.data.size != length:
+                raise ValueError("lengths differ")
+            both = np.convolve(a.data, b.data) if self.full else np.kron(a.data, b.data)
+            return variable(both * s.data)
+
+        def backward(self, a, b, s, grad):
+            raise NotImplementedError
+
+    (found,) = infer(subject_of(Weighted, {}), 3)
+    assert {((2,), (3,), (6,)), ((3,), (2,), (6,))} <= set(found.shapes)
+    (found,) = infer(subject_of(Weighted, {"full": 1}), 3)
+    assert ((2,), (3,), (4,)) in found.shapes
+
+
+def test_a_matrix_whose_diagonal_dominates_may_have_a_negative_one():
+    class Sweep(Made):
+        def value(self, a, b):
+            if a.ndim != 2 or a.shape[0] != a.shape[1] or b.shape != a.shape[:1]:
+                raise ValueError("a matrix and a vector are expected")
+            if (2 * np.abs(np.diag(a)) <= np.abs(a).sum(axis=1)).any():
+                raise ValueError("the diagonal is too small")
+            return np.linalg.solve(np.tril(a), b)
+
+    (found,) = infer(subject_of(Sweep, {}), 2)
+    assert found.domains[0].structure == "diagonally dominant"
+    drawn = decode(bytes(range(0, 256, 4)), (4, 4, 4), diagonally_dominant, Regime.SPECIAL)
+    assert set(np.sign(np.diagonal(drawn, axis1=-2, axis2=-1)).ravel()) == {-1, 1}
+
+
+@pytest.mark.parametrize(("most", "homogeneous"), [(np.inf, True), (2.0, False)])
+def test_inputs_that_are_bound_to_each_other_may_be_scaled_together(most, homogeneous):
+    class Leg(Made):
+        def value(self, x, y):
+            if x.shape != y.shape or (np.abs(x) >= y).any() or (y > most).any():
+                raise ValueError("|x| < y is expected")
+            return y * np.sqrt(1 - (x / y) ** 2)
+
+    found, *_ = infer(subject_of(Leg, {}), 2)
+    assert found.homogeneous == homogeneous
