@@ -12,6 +12,9 @@ from adverify.ray import UNEVEN, Ray
 BITS, FEW = np.array([1.0, 2.0, 1e3, 1e5]), 2
 """By how many units in the last place inputs are off, and how many of these are few."""
 
+LEAST = 1e-290
+"""A number whose last bits are no denormals."""
+
 FITS = 1e-3
 """How well slopes fit a value, relative to it, and how small a change is that conditioning explains."""
 
@@ -128,8 +131,11 @@ class Conditioning(Ray):
 
     @cached_property
     def _bits_away(self) -> np.ndarray:
-        """Points by so many units in the last place away, each element its own way; (bits, ways, x.size)."""
-        ulps = np.spacing(np.abs(self.q.x)) * np.sign(self.q.around[:8])
+        """Points by so many units in the last place away, each element its own way; (bits, ways, x.size).
+
+        Zero is left by more than a denormal, with which no arithmetic is exact.
+        """
+        ulps = np.spacing(np.fmax(np.abs(self.q.x), LEAST)) * np.sign(self.q.around[:8])
         points: np.ndarray = self.q.x + BITS[:, None, None] * ulps
         return points
 

@@ -20,6 +20,7 @@ from adverify.sampling import Sampling
 from adverify.shapes import Shapes, pool, typical
 from adverify.signatures import Signature
 from adverify.subject import Subject, constants
+from adverify.together import taken_together
 from adverify.variety import varied_shapes
 
 SHIFTS, FACTOR = (-5.0, 5.0), 10.0
@@ -70,7 +71,9 @@ def infer(
         for d in more
     ]
     first = replace(first, homogeneous=_is_homogeneous(prober, first, base, fillings))
-    return first, *others, *_moved(prober, first, base, fillings)
+    known = first, *others, *_moved(prober, first, base, fillings)
+    bound = taken_together(prober.accepts, known)
+    return (*known, bound) if bound else known
 
 
 def _is_homogeneous(prober: Prober, sampling: Sampling, base: Shapes, fillings: Sequence[str]) -> bool:

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 import numpy as np
-from adverify.strategies.values import Regime, decode, structured, table, width
+from adverify.strategies.values import Regime, decode, indices, structured, table, width
 from hypothesis import strategies as st
 
 from adverify.case import Case
@@ -16,6 +16,7 @@ from adverify.ops.broadcasting import unbroadcast
 from adverify.sampling import Sampling
 from adverify.shapes import Shapes, is_broadcast, is_degenerate, is_empty, pattern_of, varied
 from adverify.subject import Arrays, Rejected, Subject
+from adverify.together import arrays_of
 
 SCALES = (1e200, 1e3, 1e-200, 1e-8, 1e160, 1e100, 1e-160, 1e-3, 1e180, 1e8, 1e-180, 1e-30)
 """Magnitudes of a whole input: of any four in a row, the square of one overflows, and that of another underflows."""
@@ -213,6 +214,10 @@ def _cut_to(case: Case, shapes: Shapes, start: int) -> Arrays:
 
 
 def _decode_all(raw: bytes, shapes: Shapes, sampling: Sampling, regime: Regime) -> Arrays:
+    if sampling.together is not None:
+        taken = getattr(sampling.together, regime.value)
+        first = raw[: len(raw) // sampling.arity]
+        return arrays_of(taken[indices(first, regime).astype(int) % len(taken)], shapes[0])
     arrays = []
     for shape, domain in zip(shapes, sampling.domains, strict=True):
         n = int(np.prod(shape)) * width(regime)
@@ -231,6 +236,8 @@ def _partner(case: Case, pool: Sequence[Shapes], at: int) -> Case | None:
 
 def ordinary(shapes: Shapes, sampling: Sampling, rng: np.random.Generator) -> Arrays:
     """Fill shapes with ordinary values, where how they shrink does not matter."""
+    if sampling.together is not None:
+        return arrays_of(rng.choice(sampling.together.ordinary, int(np.prod(shapes[0]))), shapes[0])
     return tuple(
         structured(rng.choice(table(d, Regime.ORDINARY), s), d, Regime.ORDINARY)
         for s, d in zip(shapes, sampling.domains, strict=True)

@@ -74,9 +74,13 @@ def decode(raw: bytes, shape: tuple[int, ...], domain: Domain, regime: Regime) -
         Every element lies in it; the array as a whole has its structure.
     regime : Regime
     """
-    index = np.frombuffer(raw, dtype=">u2" if regime is Regime.ORDINARY else "u1")
-    values = table(domain, regime)[index].reshape(shape)
+    values = table(domain, regime)[indices(raw, regime)].reshape(shape)
     return structured(values, domain, regime)
+
+
+def indices(raw: bytes, regime: Regime) -> np.ndarray:
+    """Read drawn bytes as indices into a table of values."""
+    return np.frombuffer(raw, dtype=">u2" if width(regime) == 2 else "u1")
 
 
 def width(regime: Regime) -> int:

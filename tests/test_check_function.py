@@ -257,6 +257,46 @@ def test_beside_a_hole_in_the_domain_a_point_is_judged():
         check_function(Product)
 
 
+def test_what_is_inexact_next_to_zero_is_judged_at_zero():
+    class BoxCox(Function):
+        def forward(self, x, power):
+            if power.data.ndim or (x.data <= 0).any() or abs(power.data) > 3:
+                raise ValueError("positive numbers and one power are expected")
+            log = np.log(x.data)
+            return variable(log if power.data == 0 else np.expm1(power.data * log) / power.data)
+
+        def backward(self, x, power, grad):
+            log, p = np.log(x.data), float(power.data)
+            x.grad += grad * np.exp((p - 1) * log)
+            if p:  # at 0 it is half the square of the logarithm
+                slope = (np.exp(p * log) * (p * log - 1) + 1) / p**2
+                power.grad += np.sum(grad * np.where(np.abs(p * log) < 1e-3, log**2 * (0.5 + p * log / 3), slope))
+
+    with pytest.raises(VerificationError, match=r"power\.grad is 0 and should be"):
+        check_function(BoxCox)
+
+
+def test_one_region_of_what_inputs_together_may_be_is_met():
+    class Roots(Function):
+        def forward(self, a, b, c):
+            discriminant = b.data**2 - 4 * a.data * c.data
+            if not a.data.shape == b.data.shape == c.data.shape or (np.abs(a.data) < 1e-6).any():
+                raise ValueError("one shape, and parabolas, are expected")
+            if (discriminant <= 1e-4 * b.data**2 + 1e-8).any():
+                raise ValueError("two roots are expected")
+            return variable((np.sqrt(discriminant) - b.data) / (2 * a.data))
+
+        def backward(self, a, b, c, grad):
+            root = np.sqrt(b.data**2 - 4 * a.data * c.data)
+            x = (root - b.data) / (2 * a.data)
+            a.grad -= grad * x**2 / root
+            b.grad -= grad * x / root
+            c.grad -= grad * np.sign(a.data) / root  # no sign belongs here
+
+    with pytest.raises(VerificationError, match=r"c\.grad"):
+        check_function(Roots)
+
+
 def test_large_inputs_that_are_bound_to_each_other_are_met():
     class Leg(Function):
         def forward(self, x, y):

@@ -493,3 +493,40 @@ def test_inputs_that_are_bound_to_each_other_may_be_scaled_together(most, homoge
 
     found, *_ = infer(subject_of(Leg, {}), 2)
     assert found.homogeneous == homogeneous
+
+
+class Triangle(Made):
+    """The area of triangles, of three sides."""
+
+    def forward(self, a, b, c):
+        sides = np.stack([a.data, b.data, c.data])
+        if (2 * sides >= sides.sum(axis=0)).any():
+            raise ValueError("each side is shorter than the others together")
+        return variable(np.sqrt(np.prod(sides.sum(axis=0) - 2 * sides, axis=0) * sides.sum(axis=0)) / 4)
+
+
+class Roots(Made):
+    """The larger root of a quadratic equation, whichever way its parabola opens."""
+
+    def forward(self, a, b, c):
+        discriminant = b.data**2 - 4 * a.data * c.data
+        if (np.abs(a.data) < 1e-6).any() or (discriminant <= 1e-6).any():
+            raise ValueError("two roots are expected")
+        return variable((np.sqrt(discriminant) * np.sign(a.data) - b.data) / (2 * a.data))
+
+
+@pytest.mark.parametrize("op", [Triangle, Roots])
+def test_what_is_taken_of_an_input_may_depend_on_the_others(op):
+    *_, found = infer(subject_of(op, {}), 3)
+    a, b, c = found.together.ordinary.T
+    if op is Triangle:
+        assert (a**2 > b**2 + c**2).any()  # an obtuse angle
+        assert (a**2 < b**2 + c**2).any()
+    else:
+        assert {(x, y) for x, y in zip(np.sign(a), np.sign(c), strict=True)} >= {(1, 1), (1, -1), (-1, 1), (-1, -1)}
+    assert {len(s) for s, *_ in found.shapes} == {0, 1, 2, 3}
+
+
+@pytest.mark.parametrize("op", [ops.Multiply, ops.Divide, ops.Arctan2, ops.Hypot])
+def test_where_domains_say_what_is_taken_nothing_else_is_looked_for(op):
+    assert all(found.together is None and not found.homogeneous for found in infer(subject_of(op, {}), 2))
