@@ -17,6 +17,7 @@ from adverify.shapes import (
     LONGEST,
     MAX_ELEMENTS,
     Shapes,
+    beside_one_number,
     candidate_shapes,
     elements,
     is_degenerate,
@@ -110,6 +111,8 @@ class Prober:
         yield usual + (list(alike_shapes(self.computes_shapes, self.arity)) if self.arity >= MANY else [])
         if rare:
             yield list(single_shapes(self.arity))
+            if 1 < self.arity < MANY:
+                yield list(beside_one_number(self.arity))
             if self.arity < MANY:
                 yield list(of_lengths(self.arity))
             yield list(resized(usual[:90], list(dict.fromkeys([*self.sizes_named(), *USUAL_SIZES]))))
@@ -149,7 +152,8 @@ class Prober:
         mixed = [f for f in itertools.product(FILLINGS, repeat=self.arity) if len(set(f)) > 1] if self.arity < 3 else []
         nearby = [(name,) * self.arity for name in self.nearby]
         alone = range(self.arity) if self.arity > 1 else ()
-        others += [(*plain[:i], "large", *plain[i + 1 :]) for i in alone if self.arity > 2]  # it outweighs the others
+        alone_of_many = alone if self.arity > 2 else ()  # one that outweighs the others, or is in order
+        others += [(*plain[:i], name, *plain[i + 1 :]) for i in alone_of_many for name in ("large", "ascending")]
         nearby += [(*plain[:i], name, *plain[i + 1 :]) for name in self.nearby for i in alone]
         telling = [s for s in candidates if not is_degenerate(s)]
         taken = next((s for s in telling if self.accepts(self.filled(s, plain))), None)
