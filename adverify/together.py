@@ -10,6 +10,7 @@ import numpy as np
 
 from adverify.domains import Domain, real
 from adverify.evaluation import Memory
+from adverify.fillings import Noise, inside
 from adverify.sampling import Sampling, Together
 from adverify.shapes import Shape, pool
 from adverify.subject import Arrays
@@ -93,7 +94,7 @@ def _within(domains: Sequence[Domain], rng: np.random.Generator) -> np.ndarray:
     for domain in domains:
         values = _anywhere(rng, (100 * TRIES,))
         held = values[domain.holds(values)]
-        columns.append(np.resize(held, TRIES) if held.size >= TRIES else rng.uniform(domain.low, domain.high, TRIES))
+        columns.append(np.resize(held, TRIES) if held.size >= TRIES else inside(domain, Noise(0), (TRIES,)))
     return np.array(columns).T
 
 
