@@ -80,11 +80,11 @@ def beside_one_number(arity: int) -> Iterator[Shapes]:
     """Give shapes in which one input is a single number, of one axis or two, or, beside many axes, of none."""
     for at in range(arity):
         for others in candidate_shapes(arity - 1):
-            for number in ((1,), (1, 1)):
-                yield (*others[:at], number, *others[at:])
+            yield (*others[:at], (1,), *others[at:])
+            yield (*others[:at], (1, 1), *others[at:])
         for many in ((2, 3, 2, 2), (2, 2, 3, 2, 2)):
-            for number in ((), (1,)):
-                yield (*(many,) * at, number, *(many,) * (arity - 1 - at))
+            yield (*(many,) * at, (), *(many,) * (arity - 1 - at))
+            yield (*(many,) * at, (1,), *(many,) * (arity - 1 - at))
 
 
 def of_lengths(arity: int) -> Iterator[Shapes]:

@@ -446,6 +446,34 @@ def test_one_number_beside_an_array_far_from_zero_is_found():
     assert {len(p) for x, p in found.shapes if np.prod(x) > 2} == {0, 1, 2}
 
 
+@pytest.mark.parametrize(("ndim", "number"), [(2, (1,)), (3, (1, 1)), (5, ())])
+def test_one_number_beside_arrays_may_have_to_be_of_one_shape(ndim, number):
+    class Scaled(Made):
+        def value(self, x, scale):
+            if x.ndim != ndim or scale.shape != number or x.shape[-1] % 2:
+                raise ValueError(f"{ndim} axes, the last of them even, and a number are expected")
+            return x * scale
+
+    (found,) = infer(subject_of(Scaled, {}), 2)
+    assert len({x for x, _ in found.shapes if np.prod(x) > 1}) > 3
+
+
+def test_one_of_many_inputs_may_have_to_ascend():
+    class Interpolated(Function):
+        def forward(self, t, y, w, q):
+            if not t.data.shape == y.data.shape == w.data.shape or q.data.ndim != 1 or t.data.ndim != 1:
+                raise ValueError("vectors are expected")
+            if (np.diff(t.data) < 1e-3).any():
+                raise ValueError("knots have to ascend")
+            return variable(np.interp(q.data, t.data, y.data * w.data))
+
+        def backward(self, t, y, w, q, grad):
+            raise NotImplementedError
+
+    (found,) = infer(subject_of(Interpolated, {}), 4)
+    assert found.domains[0].structure == "ascending"
+
+
 def test_lengths_may_be_products_and_sums_of_others():
     class Weighted(Function):
         def __init__(self, full=0):
