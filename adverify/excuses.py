@@ -26,6 +26,9 @@ LIMITLESS_RUNGS, LIMITLESS = np.arange(16, -1, -2), 0.9
 FINER = (1, 32, 1024)
 """Stairs are looked for within a reach, and so many times nearer."""
 
+NEAR = 20
+"""Rungs that show whether there is a side at all: the last of them may be too short to leave the point."""
+
 JUMP = 1e-3
 """Relative to outputs, a change that is as large over the shortest steps is a jump."""
 
@@ -124,7 +127,7 @@ class Excuses(Magnitudes):
         weights = np.abs(self.q.g) * np.random.default_rng(0).uniform(0.5, 1.5, self.q.g.shape)
         samples = oracle.sample(self.q.evaluate, self.q.x, weights, self.direction[None], oracle.FULL_RUNGS)
         reference = float(np.nanmedian(np.abs(samples.phi[0, :, :8]))) if np.isfinite(samples.phi).any() else 0.0
-        finite = np.isfinite(samples.phi[0, :, -8:]).any(axis=1)
+        finite = np.isfinite(samples.phi[0, :, -NEAR:]).any(axis=1)
         seen = [
             oracle.plateaus(d[0], samples.rounding[0, : d.shape[1]], reference, side)
             for side, d in ((0, oracle.central(samples)), *((s, oracle.one_sided(samples, s)) for s in (1, -1)))

@@ -16,15 +16,6 @@ MOST_SHOWN = 8
 """Combinations of ranks that are named one by one."""
 
 
-@dataclass(frozen=True)
-class Together:
-    """Tuples of values that forward takes, one value for each input, of each kind; arrays of shape (n, inputs)."""
-
-    ordinary: np.ndarray
-    special: np.ndarray
-    extreme: np.ndarray
-
-
 @dataclass(frozen=True, repr=False)
 class Sampling:
     """Where the cases of one Subject come from.
@@ -51,8 +42,8 @@ class Sampling:
         By how much forward jumps at ordinary inputs, if it is an iteration that stops early.
     homogeneous : bool
         Bounds are bounds of inputs to each other, so that all of them may be scaled together.
-    together : Together, optional
-        What may be drawn instead of values of the domains, where what is taken of one input depends on the others.
+    together : ndarray, shape (n, arity), optional
+        Tuples of values to draw from, instead of the domains, where what is taken of one input depends on the others.
     memory : Memory
         How forward is called for many points at once, as found on the way.
     """
@@ -67,7 +58,7 @@ class Sampling:
     given: bool = False
     jump: float = 0.0
     homogeneous: bool = False
-    together: Together | None = field(default=None, compare=False)
+    together: np.ndarray | None = field(default=None, compare=False)
     memory: Memory = field(default_factory=Memory, compare=False)
 
     @property
@@ -92,7 +83,7 @@ class Sampling:
         most = max(map(max, kinds), default=0)
         axes = shown if len(kinds) <= MOST_SHOWN else f"up to {most}-d, in {len(kinds)} combinations"
         sample = " x ".join(str(s) for s in min(self.telling, key=unlikeness))
-        domains = "taken together" if self.together else ", ".join(str(d) for d in self.domains)
+        domains = "taken together" if self.together is not None else ", ".join(str(d) for d in self.domains)
         return f"{self.arity} input{'s' * (self.arity > 1)} of {axes}, such as {sample}; values: {domains}"
 
     def __repr__(self) -> str:

@@ -11,7 +11,7 @@ import numpy as np
 from adverify.domains import Domain, real
 from adverify.evaluation import Memory
 from adverify.fillings import Noise, inside
-from adverify.sampling import Sampling, Together
+from adverify.sampling import Sampling
 from adverify.shapes import Shape, pool
 from adverify.subject import Arrays
 
@@ -27,10 +27,7 @@ TUPLES, ENOUGH, MOST = 1500, 24, 256
 """How many are tried then, how many have to be taken, and how many are kept."""
 
 SIZES = (1.0, 0.1, 0.3, 3.0, 1e-3, 1e3)
-EXTREME_SIZES = (1e200, 1e-200, 1e100, 1e-100, 1e160, 1e-160, 1e8, 1e-8)
-"""Magnitudes of those tuples, and of extreme ones."""
-
-SIMPLE = (0, 1, -1, 2, 3, 0.5, -2, -0.5, 4, -3, 5, 1.5)
+"""Their magnitudes."""
 
 SHAPES: tuple[Shape, ...] = (
     (), (1,), (2,), (3,), (5,), (11,), (1, 1), (2, 3), (3, 3), (4, 2), (2, 1, 3), (2, 2, 2), (0,), (2, 0)
@@ -61,16 +58,15 @@ def taken_together(accepts: Accepts, known: Sequence[Sampling]) -> Sampling | No
     ordinary = taken(anywhere(TUPLES))
     if len(ordinary) < ENOUGH:
         return None
-    special = taken(rng.choice(SIMPLE, (TUPLES // 2, arity)))
-    extreme = taken(np.resize(ordinary, (MOST, arity)) * np.resize(EXTREME_SIZES, MOST)[:, None])
-    found = Together(*(_simplest_first(kind if len(kind) else ordinary) for kind in (ordinary, special, extreme)))
     shapes = [
         (s,) * arity for s in SHAPES
         if all(accepts(arrays_of(rng.choice(ordinary, int(np.prod(s))), s)) for _ in range(4))
     ]  # fmt: skip
     if not any(len(shape) and shape[0] > 1 for shape, *_ in shapes):
         return None
-    return replace(first, shapes=pool(shapes), domains=(real,) * arity, together=found, memory=Memory())
+    return replace(
+        first, shapes=pool(shapes), domains=(real,) * arity, together=_simplest_first(ordinary), memory=Memory()
+    )
 
 
 def _say_enough(known: Sequence[Sequence[Domain]], within: np.ndarray, anywhere: np.ndarray) -> bool:

@@ -171,7 +171,12 @@ def _tempered(values: Arrays, sampling: Sampling, mode: str, size: float, seed: 
 
 
 def _scaled(values: Arrays, size: float, sampling: Sampling) -> Arrays:
-    """Values of another magnitude, but for those that leave their domain by it, unless that scales with them."""
+    """Values of another magnitude, but for those that leave their domain by it, unless that grows with them.
+
+    Where inputs are bound to each other, what rounds to zero may be an end of what is taken of them.
+    """
+    if size < 1 and (sampling.homogeneous or sampling.together is not None):
+        return values
     kept = [(v, size * v, d) for v, d in zip(values, sampling.domains, strict=True)]
     scaled = [np.where(sampling.homogeneous | d.holds(s), s, v) for v, s, d in kept]
     return tuple(structured(s, d, Regime.ORDINARY) for s, d in zip(scaled, sampling.domains, strict=True))
@@ -215,9 +220,8 @@ def _cut_to(case: Case, shapes: Shapes, start: int) -> Arrays:
 
 def _decode_all(raw: bytes, shapes: Shapes, sampling: Sampling, regime: Regime) -> Arrays:
     if sampling.together is not None:
-        taken = getattr(sampling.together, regime.value)
-        first = raw[: len(raw) // sampling.arity]
-        return arrays_of(taken[indices(first, regime).astype(int) % len(taken)], shapes[0])
+        index = indices(raw[: len(raw) // sampling.arity], regime).astype(int) % len(sampling.together)
+        return arrays_of(sampling.together[index], shapes[0])
     arrays = []
     for shape, domain in zip(shapes, sampling.domains, strict=True):
         n = int(np.prod(shape)) * width(regime)
@@ -237,7 +241,7 @@ def _partner(case: Case, pool: Sequence[Shapes], at: int) -> Case | None:
 def ordinary(shapes: Shapes, sampling: Sampling, rng: np.random.Generator) -> Arrays:
     """Fill shapes with ordinary values, where how they shrink does not matter."""
     if sampling.together is not None:
-        return arrays_of(rng.choice(sampling.together.ordinary, int(np.prod(shapes[0]))), shapes[0])
+        return arrays_of(rng.choice(sampling.together, int(np.prod(shapes[0]))), shapes[0])
     return tuple(
         structured(rng.choice(table(d, Regime.ORDINARY), s), d, Regime.ORDINARY)
         for s, d in zip(shapes, sampling.domains, strict=True)

@@ -297,6 +297,20 @@ def test_one_region_of_what_inputs_together_may_be_is_met():
         check_function(Roots)
 
 
+def test_infinite_slopes_at_an_end_that_cancel_for_a_cotangent_accuse_nobody():
+    class Rest(Function):
+        def forward(self, x, y):
+            return variable(np.sqrt(x.data**2 - y.data**2))
+
+        def backward(self, x, y, grad):
+            slope = grad / np.sqrt(x.data**2 - y.data**2)
+            x.grad += slope * x.data
+            y.grad -= np.sum(slope * y.data)
+
+    with pytest.raises(Undecided, match="infinite, or does not settle, at the end of the domain"):
+        check_case(Rest, [np.full(3, 0.5), 0.5], property="special values", seed=112)
+
+
 def test_large_inputs_that_are_bound_to_each_other_are_met():
     class Leg(Function):
         def forward(self, x, y):

@@ -546,7 +546,7 @@ class Roots(Made):
 @pytest.mark.parametrize("op", [Triangle, Roots])
 def test_what_is_taken_of_an_input_may_depend_on_the_others(op):
     *_, found = infer(subject_of(op, {}), 3)
-    a, b, c = found.together.ordinary.T
+    a, b, c = found.together.T
     if op is Triangle:
         assert (a**2 > b**2 + c**2).any()  # an obtuse angle
         assert (a**2 < b**2 + c**2).any()
