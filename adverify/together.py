@@ -64,9 +64,8 @@ def taken_together(accepts: Accepts, known: Sequence[Sampling]) -> Sampling | No
     ]  # fmt: skip
     if not any(len(shape) and shape[0] > 1 for shape, *_ in shapes):
         return None
-    return replace(
-        first, shapes=pool(shapes), domains=(real,) * arity, together=_simplest_first(ordinary), memory=Memory()
-    )
+    simplest_first = ordinary[np.abs(ordinary).sum(axis=1).argsort(kind="stable")]
+    return replace(first, shapes=pool(shapes), domains=(real,) * arity, together=simplest_first, memory=Memory())
 
 
 def _say_enough(known: Sequence[Sequence[Domain]], within: np.ndarray, anywhere: np.ndarray) -> bool:
@@ -92,9 +91,3 @@ def _within(domains: Sequence[Domain], rng: np.random.Generator) -> np.ndarray:
         held = values[domain.holds(values)]
         columns.append(np.resize(held, TRIES) if held.size >= TRIES else inside(domain, Noise(0), (TRIES,)))
     return np.array(columns).T
-
-
-def _simplest_first(tuples: np.ndarray) -> np.ndarray:
-    """Order tuples, those of quarters and of small numbers first."""
-    quarters = np.abs(4 * tuples - np.round(4 * tuples)) < 1e-9
-    return tuples[np.lexsort((np.abs(tuples).sum(axis=1), -quarters.sum(axis=1)))]
