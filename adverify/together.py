@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -23,11 +23,19 @@ TRIES, USUALLY = 48, 0.9
 FEW, OUTSIDE = 150, 0.2
 """How many tuples of any values are tried first, and the share, of those taken, that lies in no known domains."""
 
-TUPLES, ENOUGH, MOST = 1500, 24, 256
-"""How many are tried then, how many have to be taken, and how many are kept."""
+TUPLES, MOST, ENOUGH = 1500, 256, 24
+"""How many are tried then, how many of those taken are kept, and how few there may be in the end."""
 
 SIZES = (1.0, 0.1, 0.3, 3.0, 1e-3, 1e3)
 """Their magnitudes."""
+
+WALKS, STEPS = 64, 8
+GROWTH, DECLINE = ((10.0, 3.0, 1.7, 1.3, 1.1), (3.0, 1.7, 1.3, 1.1)), ((0.1,), (0.3, -1.0))
+"""How often one goes on from a tuple that is taken, by how many steps, and by what a value is multiplied at each: the
+first that is taken.
+"""
+
+SINGLE: tuple[Shape, ...] = ((), (1,), (1, 1))
 
 SHAPES: tuple[Shape, ...] = (
     (), (1,), (2,), (3,), (5,), (11,), (1, 1), (2, 3), (3, 3), (4, 2), (2, 1, 3), (2, 2, 2), (0,), (2, 0)
@@ -41,38 +49,59 @@ def taken_together(accepts: Accepts, known: Sequence[Sampling]) -> Sampling | No
     takes or refuses.
     """
     first, arity = known[0], known[0].arity
-    single = next((s for s in SHAPES if np.prod(s) == 1 and (s,) * arity in first.shapes), None)
-    if arity == 1 or single is None or any(d.structure not in ("", "ascending") for d in first.domains):
+    if arity == 1 or any(d.structure not in ("", "ascending") for d in first.domains):
         return None
     rng = np.random.default_rng(3)
-
-    def taken(tuples: np.ndarray) -> np.ndarray:
-        fitting = (t for t in tuples if accepts(arrays_of(t[None], single)))
-        return np.array([*itertools.islice(fitting, MOST)]).reshape(-1, arity)
-
-    def anywhere(number: int) -> np.ndarray:
-        return _anywhere(rng, (number, arity)) * np.resize(SIZES, number)[:, None]
-
-    if _say_enough([s.domains for s in known], taken(_within(first.domains, rng)), taken(anywhere(FEW))):
+    within, anywhere = _within(first.domains, rng, TRIES), _scaled(_anywhere(rng, (FEW, arity)))
+    single = next((s for s in SINGLE if any(accepts(arrays_of(t[None], s)) for t in (*anywhere, *within))), None)
+    if single is None:
         return None
-    ordinary = taken(anywhere(TUPLES))
-    if len(ordinary) < ENOUGH:
+
+    def takes(values: np.ndarray) -> bool:
+        return accepts(arrays_of(values[None], single))
+
+    if _say_enough(known, [*filter(takes, within)], [*filter(takes, anywhere)]):
+        return None
+    tuples = np.vstack([_anywhere(rng, (TUPLES // 2, arity)), _within(first.domains, rng, TUPLES // 2)])
+    usual = [*itertools.islice(filter(takes, _scaled(rng.permutation(tuples))), MOST)]
+    together = np.array([*usual, *_cornered(usual, takes, rng)])
+    if len(together) < ENOUGH:
         return None
     shapes = [
         (s,) * arity for s in SHAPES
-        if all(accepts(arrays_of(rng.choice(ordinary, int(np.prod(s))), s)) for _ in range(4))
+        if all(accepts(arrays_of(rng.choice(together, int(np.prod(s))), s)) for _ in range(4))
     ]  # fmt: skip
     if not any(len(shape) and shape[0] > 1 for shape, *_ in shapes):
         return None
-    simplest_first = ordinary[np.abs(ordinary).sum(axis=1).argsort(kind="stable")]
+    simplest_first = together[np.abs(together).sum(axis=1).argsort(kind="stable")]
     return replace(first, shapes=pool(shapes), domains=(real,) * arity, together=simplest_first, memory=Memory())
 
 
-def _say_enough(known: Sequence[Sequence[Domain]], within: np.ndarray, anywhere: np.ndarray) -> bool:
+def _say_enough(known: Sequence[Sampling], within: Sequence[np.ndarray], anywhere: Sequence[np.ndarray]) -> bool:
     """Whether forward takes most of what lies in the domains, and most of what it takes lies in them."""
-    held = [np.all([d.holds(v) for d, v in zip(domains, anywhere.T, strict=True)], axis=0) for domains in known]
-    outside = int((~np.any(held, axis=0)).sum())
-    return len(within) > USUALLY * TRIES and outside <= OUTSIDE * len(anywhere)
+    outside = [t for t in anywhere if not any(_holds(s.domains, t) for s in known)]
+    return len(within) > USUALLY * TRIES and len(outside) <= OUTSIDE * len(anywhere)
+
+
+def _cornered(
+    usual: Sequence[np.ndarray], takes: Callable[[np.ndarray], bool], rng: np.random.Generator
+) -> Iterator[np.ndarray]:
+    """Go on from tuples that are taken to where one value outweighs the others, which chance does not reach."""
+    for _ in range(WALKS if usual else 0):
+        values = usual[int(rng.integers(len(usual)))]
+        largest = rng.integers(len(values))
+        for _ in range(STEPS):
+            i = largest if rng.random() < 0.5 else rng.integers(len(values))
+            kinds = GROWTH if i == largest else DECLINE
+            moved = np.where(np.arange(len(values)) == i, np.outer(kinds[rng.integers(len(kinds))], values), values)
+            taken = next(filter(takes, moved), None)
+            if taken is not None:
+                values = taken
+                yield taken
+
+
+def _holds(domains: Sequence[Domain], values: np.ndarray) -> bool:
+    return all(v in d for d, v in zip(domains, values, strict=True))
 
 
 def arrays_of(tuples: np.ndarray, shape: Shape) -> Arrays:
@@ -84,10 +113,14 @@ def _anywhere(rng: np.random.Generator, shape: Shape) -> np.ndarray:
     return np.where(rng.random(shape) < 0.5, rng.normal(scale=1.5, size=shape), rng.uniform(-10, 10, shape))
 
 
-def _within(domains: Sequence[Domain], rng: np.random.Generator) -> np.ndarray:
+def _within(domains: Sequence[Domain], rng: np.random.Generator, number: int) -> np.ndarray:
     columns = []
     for domain in domains:
-        values = _anywhere(rng, (100 * TRIES,))
+        values = _anywhere(rng, (100 * number,))
         held = values[domain.holds(values)]
-        columns.append(np.resize(held, TRIES) if held.size >= TRIES else inside(domain, Noise(0), (TRIES,)))
+        columns.append(np.resize(held, number) if held.size >= number else inside(domain, Noise(0), (number,)))
     return np.array(columns).T
+
+
+def _scaled(tuples: np.ndarray) -> np.ndarray:
+    return tuples * np.resize(SIZES, len(tuples))[:, None]

@@ -555,6 +555,39 @@ def test_what_is_taken_of_an_input_may_depend_on_the_others(op):
     assert {len(s) for s, *_ in found.shapes} == {0, 1, 2, 3}
 
 
+class LogOfTheRest(Made):
+    """What is left of c by two parts: of few values that chance suits, and those of one length."""
+
+    def forward(self, a, b, c):
+        a, b, c = (x.data for x in (a, b, c))
+        if not a.shape == b.shape == c.shape or (np.minimum(a, b) <= 0).any() or (a + b >= c).any():
+            raise ValueError("parts of c are expected")
+        return variable(a / (a + b) * np.log(c - a - b))
+
+
+def test_what_is_taken_together_does_not_depend_on_the_shapes_that_chance_suits():
+    *_, found = infer(subject_of(LogOfTheRest, {}), 3)
+    assert {len(s) for s, *_ in found.shapes} == {0, 1, 2, 3}
+    a, b, _ = found.together.T
+    assert (a > 20 * b).any()
+    assert (b > 20 * a).any()
+
+
+class LogOfTheRestOfOne(Made):
+    """What four parts leave of 1."""
+
+    def forward(self, a, b, c, d):
+        parts = [x.data for x in (a, b, c, d)]
+        if len({x.shape for x in parts}) > 1 or min(x.min(initial=1.0) for x in parts) <= 0 or (sum(parts) >= 1).any():
+            raise ValueError("parts of 1 are expected")
+        return variable(np.log(1 - sum(parts)))
+
+
+def test_of_what_is_taken_together_corners_are_reached():
+    *_, found = infer(subject_of(LogOfTheRestOfOne, {}), 4)
+    assert ((found.together > 0.7).mean(axis=0) > 0.01).all()
+
+
 @pytest.mark.parametrize("op", [ops.Multiply, ops.Divide, ops.Arctan2, ops.Hypot])
 def test_where_domains_say_what_is_taken_nothing_else_is_looked_for(op):
     assert all(found.together is None and not found.homogeneous for found in infer(subject_of(op, {}), 2))

@@ -271,3 +271,35 @@ class VandermondeCoefs(Function):
 
     def backward(self, y, grad):
         y.grad += np.linalg.solve(np.vander(np.arange(float(y.data.size))).T, grad)
+
+
+class RoomToGrow(Function):
+    """A share of the logarithm of what is left."""
+
+    def forward(self, a, b, c):
+        A, B, C = a.data, b.data, c.data
+        _refuse_unless(A.shape == B.shape == C.shape, "one shape")
+        _refuse_unless((A > 0).all() and (B > 0).all() and (A + B < C).all(), "two positive parts of c")
+        return variable(A / (A + B) * np.log(C - A - B))
+
+    def backward(self, a, b, c, grad):
+        A, B, C = a.data, b.data, c.data
+        whole, left = A + B, C - A - B
+        a.grad += grad * (B / whole**2 * np.log(left) - A / whole / left)
+        b.grad -= grad * (A / whole**2 * np.log(left) + A / whole / left)
+        c.grad += grad * A / whole / left
+
+
+class PartsOfOne(Function):
+    """Log density of four parts, the fourth of which is what is left."""
+
+    def forward(self, a, b, c):
+        A, B, C = a.data, b.data, c.data
+        _refuse_unless(A.shape == B.shape == C.shape, "one shape")
+        _refuse_unless((A > 0).all() and (B > 0).all() and (C > 0).all() and (A + B + C < 1).all(), "parts of 1")
+        return variable(np.log(A) + 0.5 * np.log(B) + 2 * np.log(C) + 1.5 * np.log(1 - A - B - C))
+
+    def backward(self, a, b, c, grad):
+        rest = 1.5 / (1 - a.data - b.data - c.data)
+        for part, weight in (a, 1), (b, 0.5), (c, 2):
+            part.grad += grad * (weight / part.data - rest)

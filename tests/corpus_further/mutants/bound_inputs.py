@@ -330,3 +330,41 @@ class HermiteKnots(Function):
         m.grad += gm
         q.grad += grad * du / h
         t.grad += gt
+
+
+class ShareOfGrowth(Function):
+    """A share of the logarithm of what is left: half the slope where the other part is more than twice as large."""
+
+    violates = "gradient"
+
+    def forward(self, a, b, c):
+        A, B, C = a.data, b.data, c.data
+        _refuse_unless(A.shape == B.shape == C.shape, "one shape")
+        _refuse_unless((A > 0).all() and (B > 0).all() and (A + B < C).all(), "two positive parts of c")
+        return variable(A / (A + B) * np.log(C - A - B))
+
+    def backward(self, a, b, c, grad):
+        A, B, C = a.data, b.data, c.data
+        whole, left = A + B, C - A - B
+        share = A / whole
+        a.grad += grad * (B / whole**2 * np.log(left) - share / left)
+        b.grad -= grad * (A / whole**2 * np.log(left) + share / left) * np.where(B > 2 * A, 0.5, 1)
+        c.grad += grad * share / left
+
+
+class DirichletDensity(Function):
+    """Density of four parts, the fourth of which is what is left: a part beyond 0.7 loses it."""
+
+    violates = "gradient"
+
+    def forward(self, a, b, c):
+        A, B, C = a.data, b.data, c.data
+        _refuse_unless(A.shape == B.shape == C.shape, "one shape")
+        _refuse_unless((A > 0).all() and (B > 0).all() and (C > 0).all() and (A + B + C < 1).all(), "parts of 1")
+        return variable(np.log(A) + 0.5 * np.log(B) + 2 * np.log(C) + 1.5 * np.log(1 - A - B - C))
+
+    def backward(self, a, b, c, grad):
+        rest = 1.5 / (1 - a.data - b.data - c.data)
+        a.grad += grad * (1 / a.data - rest)
+        b.grad += grad * (0.5 / b.data - np.where(a.data > 0.7, 0, rest))
+        c.grad += grad * (2 / c.data - rest)
