@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from adverify.case import Case, unflat
-from adverify.domains import Domain, symmetric
-from adverify.strategies.values import MATRICES, Regime, structured
+from adverify.domains import SYMMETRIC, Domain, symmetric
+from adverify.strategies.values import Regime, structured
 
 MAX_DIRECTIONS = 48
 """Of an input with more elements than this, half as many are moved alone, and some together."""
@@ -41,7 +41,7 @@ def inward_of(array: np.ndarray, domain: Domain) -> np.ndarray:
 def directions_of(case: Case, x: np.ndarray, v: np.ndarray, room: np.ndarray, corner: bool) -> np.ndarray:
     """Each element by itself, and where kinks are likely also those together that are tied."""
     most = _most_directions(case, x.size)
-    mirrored = any(case.sampling.convention) or any(d.structure in MATRICES for d in case.sampling.domains)
+    mirrored = any(case.sampling.convention) or any(d.structure in SYMMETRIC for d in case.sampling.domains)
     if mirrored:
         directions = _along_symmetric(case, v, np.diag(room))
         mirrored = len(directions) != x.size
@@ -115,7 +115,7 @@ def _along_symmetric(case: Case, v: np.ndarray, directions: np.ndarray) -> np.nd
         start += array.size
         square = array.ndim >= 2 and array.shape[-1] == array.shape[-2]
         lopsided = square and is_lopsided(grad)
-        mirrors = square and (domain.structure in MATRICES or by_inference)
+        mirrors = square and (domain.structure in SYMMETRIC or by_inference)
         if not mirrors or not array.size or (by_inference and lopsided):
             kept.append(rows)
             continue

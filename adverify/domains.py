@@ -11,6 +11,12 @@ Structure = Literal[
     "", "distinct", "ascending", "symmetric", "positive definite", "diagonally dominant", "positive dominant"
 ]  # fmt: skip
 
+SYMMETRIC: tuple[Structure, ...] = ("symmetric", "positive definite")
+"""Structures of the last two axes that only symmetric changes keep."""
+
+DOMINANT: tuple[Structure, ...] = ("diagonally dominant", "positive dominant")
+"""Those that small changes of any element keep."""
+
 
 @dataclass(frozen=True)
 class Domain:

@@ -9,7 +9,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from adverify.domains import Domain, ascending
+from adverify.domains import DOMINANT, Domain, Structure, ascending
 from adverify.shapes import Shape, is_square
 
 
@@ -50,24 +50,25 @@ def _positive_definite(rng: Noise, shape: Shape) -> np.ndarray:
     return a @ np.swapaxes(a, -1, -2) + shape[-1] * np.eye(shape[-1])
 
 
-def dominant(matrices: np.ndarray, positive: bool = False) -> np.ndarray:
+def dominant(matrices: np.ndarray, structure: Structure = "diagonally dominant") -> np.ndarray:
     """Make each element of the diagonal larger than what else is in its row and its column together.
 
     Parameters
     ----------
     matrices : ndarray, shape (..., n, n)
-    positive : bool
-        Whether the diagonal is made positive; otherwise its elements keep their signs.
+    structure : {"diagonally dominant", "positive dominant"}
+        Whether the elements of the diagonal keep their signs, or are made positive.
     """
     diagonal = np.eye(matrices.shape[-1])
     others = np.abs(matrices * (1 - diagonal))
     own = matrices.diagonal(axis1=-2, axis2=-1)
     least = others.sum(axis=-1) + others.sum(axis=-2) + 0.5 + np.abs(own)
-    return matrices * (1 - diagonal) + (least if positive else np.copysign(least, own))[..., None] * diagonal
+    signed = least if structure == "positive dominant" else np.copysign(least, own)
+    return matrices * (1 - diagonal) + signed[..., None] * diagonal
 
 
-def _diagonally_dominant(rng: Noise, shape: Shape, positive: bool = False) -> np.ndarray:
-    return dominant(rng.normal(size=shape), positive) if is_square(shape) else rng.uniform(0.1, 0.9, shape)
+def _dominant(rng: Noise, shape: Shape, structure: Structure = "diagonally dominant") -> np.ndarray:
+    return dominant(rng.normal(size=shape), structure) if is_square(shape) else rng.uniform(0.1, 0.9, shape)
 
 
 def _ascending(low: float, high: float) -> Filling:
@@ -87,7 +88,7 @@ FILLINGS: dict[str, Filling] = {
     "larger": lambda rng, shape: rng.uniform(10.0, 40.0, shape),
     "deep": lambda rng, shape: rng.uniform(-20.0, -5.0, shape),
     "narrow": lambda rng, shape: rng.uniform(0.001, 0.01, shape),
-    "diagonally dominant": _diagonally_dominant,
+    "diagonally dominant": _dominant,
     "symmetric": _symmetrised,
     "positive definite": _positive_definite,
     "ascending": _ascending(-3.0, 3.0),
@@ -138,8 +139,8 @@ def inside(domain: Domain, rng: Noise, shape: Shape) -> np.ndarray:
         return _positive_definite(rng, shape)
     if domain.structure == "symmetric":
         return _symmetrised(rng, shape)
-    if domain.structure in ("diagonally dominant", "positive dominant"):
-        return _diagonally_dominant(rng, shape, positive=domain.structure == "positive dominant")
+    if domain.structure in DOMINANT:
+        return _dominant(rng, shape, domain.structure)
     if domain.structure == "ascending" and shape:
         return np.sort(inside(replace(domain, structure=""), rng, shape), axis=-1)
     if np.isfinite(domain.low) and np.isfinite(domain.high):

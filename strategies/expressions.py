@@ -13,13 +13,13 @@ from typing import Any, NamedTuple
 import numpy as np
 from adverify.strategies.adapters import Gram, Squash, Symmetrise
 from adverify.strategies.cases import ordinary
-from adverify.strategies.values import MATRICES, Regime, decode, width
+from adverify.strategies.values import Regime, decode, width
 from hypothesis import reject
 from hypothesis import strategies as st
 
 import adverify.ops
 from adverify.discovery import functions_in
-from adverify.domains import Domain, interval, positive_definite, real, symmetric
+from adverify.domains import DOMINANT, SYMMETRIC, Domain, interval, positive_definite, real, symmetric
 from adverify.engine import Function
 from adverify.expression import Apply, Expression, Leaf, Use
 from adverify.inference import infer
@@ -413,10 +413,10 @@ class _Growth:
     def _into(self, u: Use, domain: Domain, squash: bool) -> Use:
         """The output itself if it is in the domain, or what an adapter makes of it."""
         array = self.values[u.node][u.output]
-        if domain.structure in (*MATRICES, "diagonally dominant", "positive dominant"):
+        if domain.structure in (*SYMMETRIC, *DOMINANT):
             if isinstance(self.nodes[u.node], Leaf) and u.node not in self.used and not squash:
                 return u
-            if domain.structure not in MATRICES or array.ndim < 2 or array.shape[-1] != array.shape[-2]:
+            if domain.structure not in SYMMETRIC or array.ndim < 2 or array.shape[-1] != array.shape[-2]:
                 raise _Unfit
             u = self._adapted(self._tame(u), Squash()) if squash else self._tame(u)
             return self._adapted(u, Symmetrise() if domain.structure == "symmetric" else Gram())

@@ -11,7 +11,7 @@ from functools import cache
 
 import numpy as np
 
-from adverify.domains import Domain
+from adverify.domains import DOMINANT, Domain
 from adverify.fillings import dominant
 
 ORDINARY_ENTRIES = 1 << 16
@@ -27,9 +27,6 @@ class Regime(Enum):
     SPECIAL = "special"
     EXTREME = "extreme"
 
-
-MATRICES = ("symmetric", "positive definite")
-"""Structures of the last two axes that only symmetric changes keep."""
 
 _SIMPLE = (1, 2, -1, 3, 0.5, -2, 1.5, -0.5, 4, -3, 2.5, -1.5, 5, 0.25, -4, 6, 0.75, -6, 8, -5, 10, 7, -8, -10)
 _SPECIAL = (0, 1, -1, 2, -0.0, 3, 0.5, -2, -0.5, 4, -3, 6, 1.5, -4, -6, 5)
@@ -94,8 +91,8 @@ def structured(values: np.ndarray, domain: Domain, regime: Regime) -> np.ndarray
         return _ascending(values, domain)
     if values.ndim < 2 or values.shape[-1] != values.shape[-2] or domain.structure in ("", "distinct"):
         return _apart(values) if domain.structure == "distinct" else values
-    if domain.structure in ("diagonally dominant", "positive dominant"):
-        return dominant(values, positive=domain.structure == "positive dominant")
+    if domain.structure in DOMINANT:
+        return dominant(values, domain.structure)
     transposed = np.swapaxes(values, -1, -2)
     if domain.structure == "symmetric":
         return 0.5 * (values + transposed) if regime is Regime.ORDINARY else np.tril(values) + np.swapaxes(

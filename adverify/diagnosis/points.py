@@ -9,9 +9,9 @@ from adverify.diagnosis.base import GRADIENT, Fault
 from adverify.diagnosis.gathering import Stopwatch, gather
 from adverify.diagnosis.witness import measured, slope
 from adverify.directions import moved_off
+from adverify.domains import SYMMETRIC
 from adverify.properties.gradient import SpecialValues
 from adverify.report import Failure
-from adverify.strategies.values import MATRICES
 from adverify.subject import Arrays
 from adverify.summary import may_underflow
 from adverify.verdict import Status, Verdict
@@ -85,7 +85,7 @@ class Tie(Fault):
 
     def explain(self, failure: Failure) -> str:
         case = failure.case
-        matrices = any(case.sampling.convention) or any(d.structure in MATRICES for d in case.sampling.domains)
+        matrices = any(case.sampling.convention) or any(d.structure in SYMMETRIC for d in case.sampling.domains)
         if matrices or not _is_right_nearby(failure):
             return ""
         x, v = flat(case.arrays), flat(case.vjp)

@@ -11,10 +11,10 @@ import numpy as np
 from adverify import oracle
 from adverify.case import Case, flat, largest, unflat
 from adverify.directions import is_lopsided, room_of
+from adverify.domains import SYMMETRIC
 from adverify.engine import Variable, variable
 from adverify.evaluation import Evaluator
 from adverify.properties.base import EPS
-from adverify.strategies.values import MATRICES
 from adverify.subject import Arrays, BackwardRaised, Rejected
 
 RELATIVE = 3e-7
@@ -146,7 +146,7 @@ def _mirrored(case: Case) -> tuple[bool, ...]:
     return tuple(
         a.ndim >= 2
         and a.shape[-1] == a.shape[-2]
-        and (d.structure in MATRICES or (by_inference and not is_lopsided(np.asarray(g, float))))
+        and (d.structure in SYMMETRIC or (by_inference and not is_lopsided(np.asarray(g, float))))
         for a, d, by_inference, g in zip(
             case.arrays, case.sampling.domains, case.sampling.convention, case.vjp, strict=True
         )
