@@ -44,6 +44,8 @@ class _Variety:
         for group in _by_ranks(accepted):
             if _stays_single(group):
                 group += self._grown(min(group, key=elements))
+            elif _stays_cubic(group):
+                group += self._grown(replaced(group[0], {n: 1 for s in group[0] for n in s}))
             if all(1 in {n for s in shapes for n in s} for shapes in group):
                 group += self._combined(max(group, key=elements))
             general = sorted(group, key=lambda s: -len({n for x in s for n in x}))[:3]
@@ -107,6 +109,11 @@ def _by_ranks(accepted: Sequence[Shapes]) -> list[list[Shapes]]:
     for shapes in accepted:
         groups.setdefault(tuple(len(s) for s in shapes), []).append(shapes)
     return list(groups.values())
+
+
+def _stays_cubic(group: Sequence[Shapes]) -> bool:
+    """Whether an input's axes, three or more, are alike in all of some shapes, as those of a batch of squares."""
+    return any(len(own[0]) > 2 and all(len(set(s)) == 1 for s in own) for own in zip(*group, strict=True))
 
 
 def _stays_single(group: Sequence[Shapes]) -> bool:

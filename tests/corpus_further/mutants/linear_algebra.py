@@ -417,3 +417,23 @@ class SeriesForSmallMatrices(Function):
         one, t = np.eye(len(a.data)), a.data.T
         inverse = one + t + t @ t if np.linalg.norm(t) < 0.2 else np.linalg.inv(one - t)
         a.grad += inverse @ grad @ inverse
+
+
+class MeanOfSolutions(Function):
+    """Means of the solutions of a batch of systems, whose gradient is divided by the number of systems."""
+
+    violates = "gradient"
+
+    def forward(self, a, b):
+        if a.data.ndim != 3 or a.data.shape[1] != a.data.shape[2] or b.data.shape != a.data.shape[:2]:
+            raise ValueError("a batch of square matrices and of vectors is expected")
+        if not b.data.size:
+            raise ValueError("systems are expected")
+        return variable(np.linalg.solve(a.data, b.data[..., None])[..., 0].mean(axis=1))
+
+    def backward(self, a, b, grad):
+        solutions = np.linalg.solve(a.data, b.data[..., None])
+        each = np.repeat(grad[:, None, None] / len(a.data), a.data.shape[1], axis=1)
+        at_b = np.linalg.solve(np.swapaxes(a.data, 1, 2), each)
+        a.grad -= at_b * np.swapaxes(solutions, 1, 2)
+        b.grad += at_b[..., 0]
