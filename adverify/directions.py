@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from adverify.case import Case, unflat
-from adverify.domains import SYMMETRIC, Domain, symmetric
+from adverify.domains import SYMMETRIC, TRIANGULAR, Domain, symmetric
+from adverify.fillings import triangle
 from adverify.strategies.values import Regime, structured
 
 MAX_DIRECTIONS = 48
@@ -30,7 +31,9 @@ def room_of(array: np.ndarray, domain: Domain) -> np.ndarray:
         if np.isfinite(end):
             distance = np.abs(array - end)
             room = np.where(distance > 0, np.minimum(room, 0.45 * distance), room)
-    return np.asarray(np.where(room > 0, room, 0.075))
+    room = np.where(room > 0, room, 0.075)
+    is_triangle = domain.structure in TRIANGULAR and array.ndim > 1 and array.shape[-1] == array.shape[-2]
+    return triangle(room, domain.structure) if is_triangle else np.asarray(room)
 
 
 def inward_of(array: np.ndarray, domain: Domain) -> np.ndarray:
@@ -49,6 +52,7 @@ def directions_of(case: Case, x: np.ndarray, v: np.ndarray, room: np.ndarray, co
             directions = directions[np.sort(case.rng().choice(len(directions), most // 2, replace=False))]
     else:
         directions = _alone(room, np.arange(x.size) if x.size <= most else _some_of_each(case, most // 2))
+    directions = directions[directions.any(axis=1)]  # what has no room, as beyond a triangle, cannot be moved
     if x.size > most and not corner and not mirrored:  # at ties, too many slopes are right along these
         directions = np.concatenate([directions, _together(case, room, most // 4)])
     if not corner or x.size < 2 or mirrored or any(d.structure == "distinct" for d in case.sampling.domains):

@@ -8,7 +8,8 @@ from typing import Literal
 import numpy as np
 
 Structure = Literal[
-    "", "distinct", "ascending", "symmetric", "positive definite", "diagonally dominant", "positive dominant"
+    "", "distinct", "ascending", "symmetric", "positive definite", "diagonally dominant", "positive dominant",
+    "lower triangular", "upper triangular",
 ]  # fmt: skip
 
 SYMMETRIC: tuple[Structure, ...] = ("symmetric", "positive definite")
@@ -16,6 +17,11 @@ SYMMETRIC: tuple[Structure, ...] = ("symmetric", "positive definite")
 
 DOMINANT: tuple[Structure, ...] = ("diagonally dominant", "positive dominant")
 """Those that small changes of any element keep."""
+
+TRIANGULAR: tuple[Structure, ...] = ("lower triangular", "upper triangular")
+"""Those that changes in one triangle keep."""
+
+MATRICES = (*SYMMETRIC, *DOMINANT, *TRIANGULAR)
 
 
 @dataclass(frozen=True)
@@ -37,6 +43,7 @@ class Domain:
         axis. ``"symmetric"`` and ``"positive definite"``: the last two axes make such matrices, and the derivative is
         along symmetric matrices only. ``"diagonally dominant"``: each element of their diagonal is larger, in absolute
         value, than the others of its row and its column together. ``"positive dominant"``: and it is positive.
+        ``"lower triangular"`` and ``"upper triangular"``: all beyond the diagonal are 0, and none on it is.
 
     Examples
     --------
@@ -101,6 +108,8 @@ symmetric = Domain(structure="symmetric")
 positive_definite = Domain(structure="positive definite")
 diagonally_dominant = Domain(structure="diagonally dominant")
 positive_dominant = Domain(structure="positive dominant")
+lower_triangular = Domain(structure="lower triangular")
+upper_triangular = Domain(structure="upper triangular")
 
 NAMES = {
     real: "real",
@@ -114,4 +123,6 @@ NAMES = {
     positive_definite: "positive definite",
     diagonally_dominant: "diagonally dominant",
     positive_dominant: "diagonally dominant, of positive diagonal",
+    lower_triangular: "lower triangular",
+    upper_triangular: "upper triangular",
 }

@@ -9,7 +9,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from adverify.domains import DOMINANT, Domain, Structure, ascending
+from adverify.domains import DOMINANT, TRIANGULAR, Domain, Structure, ascending
 from adverify.shapes import Shape, is_square
 
 
@@ -71,6 +71,23 @@ def _dominant(rng: Noise, shape: Shape, structure: Structure = "diagonally domin
     return dominant(rng.normal(size=shape), structure) if is_square(shape) else rng.uniform(0.1, 0.9, shape)
 
 
+def triangle(matrices: np.ndarray, structure: Structure) -> np.ndarray:
+    """Keep one triangle of matrices, shape (..., n, n), with their diagonal."""
+    return np.tril(matrices) if structure == "lower triangular" else np.triu(matrices)
+
+
+def triangular(matrices: np.ndarray, structure: Structure) -> np.ndarray:
+    """Keep one triangle of matrices, shape (..., n, n), with ones where their diagonal is 0."""
+    zero = (matrices == 0) & (np.eye(matrices.shape[-1]) == 1)
+    return triangle(np.where(zero, 1.0, matrices), structure)
+
+
+def _triangular(structure: Structure) -> Filling:
+    return lambda rng, shape: (
+        triangular(rng.uniform(0.1, 0.9, shape), structure) if is_square(shape) else rng.uniform(0.1, 0.9, shape)
+    )
+
+
 def _ascending(low: float, high: float) -> Filling:
     return lambda rng, shape: (
         np.sort(rng.uniform(low, high, shape), axis=-1) if shape else rng.uniform(low, high, shape)
@@ -91,6 +108,8 @@ FILLINGS: dict[str, Filling] = {
     "diagonally dominant": _dominant,
     "symmetric": _symmetrised,
     "positive definite": _positive_definite,
+    "lower triangular": _triangular("lower triangular"),
+    "upper triangular": _triangular("upper triangular"),
     "ascending": _ascending(-3.0, 3.0),
     "ascending, positive": _ascending(0.1, 3.0),
     "ascending, of shares": _ascending(0.01, 0.99),
@@ -141,6 +160,8 @@ def inside(domain: Domain, rng: Noise, shape: Shape) -> np.ndarray:
         return _symmetrised(rng, shape)
     if domain.structure in DOMINANT:
         return _dominant(rng, shape, domain.structure)
+    if domain.structure in TRIANGULAR:
+        return _triangular(domain.structure)(rng, shape)
     if domain.structure == "ascending" and shape:
         return np.sort(inside(replace(domain, structure=""), rng, shape), axis=-1)
     if np.isfinite(domain.low) and np.isfinite(domain.high):

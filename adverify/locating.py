@@ -5,11 +5,22 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from typing import cast
 
 import numpy as np
 
 from adverify.corners import corners_of
-from adverify.domains import Domain, diagonally_dominant, nonzero, positive_definite, positive_dominant, real, symmetric
+from adverify.domains import (
+    MATRICES,
+    SYMMETRIC,
+    Domain,
+    Structure,
+    nonzero,
+    positive_definite,
+    positive_dominant,
+    real,
+    symmetric,
+)
 from adverify.fillings import ASCENDING, Noise, inside
 from adverify.probing import Prober
 from adverify.shapes import Shapes, elements, is_square
@@ -26,11 +37,9 @@ class Locator(Prober):
         if fillings[i] in ASCENDING:
             return [ASCENDING[fillings[i]]]
         if all(is_square(s[i]) for s in accepted):
-            if fillings[i] == "diagonally dominant":
-                return [diagonally_dominant]
-            structure = {"positive definite": positive_definite, "symmetric": symmetric}.get(fillings[i])
-            if structure:
-                others = not lopsided and self.takes_dominant(i, accepted, fillings)
+            if fillings[i] in MATRICES:
+                structure = Domain(structure=cast(Structure, fillings[i]))
+                others = fillings[i] in SYMMETRIC and not lopsided and self.takes_dominant(i, accepted, fillings)
                 return [structure, positive_dominant] if others else [structure]
             if lopsided:  # what the other triangle holds does not matter, so that it need not mirror the first
                 return [self.matrices(i, accepted, fillings), self.domain(i, base, fillings)]

@@ -11,7 +11,7 @@ from functools import cached_property
 import numpy as np
 
 from adverify.axes import MANY, alike_shapes, in_ratio_shapes, single_shapes
-from adverify.domains import Domain
+from adverify.domains import MATRICES, Domain
 from adverify.fillings import ASCENDING, FILLINGS, LADDER, NEARBY, PLAIN, Filling, Noise, between, inside
 from adverify.shapes import (
     LONGEST,
@@ -36,7 +36,7 @@ RARELY_SECONDS = 4.0
 USUAL_SIZES = (10, 16, 32, 64)
 """That an op may ask for without naming them."""
 
-STRUCTURED = ("diagonally dominant", "symmetric", "positive definite")
+STRUCTURED = tuple(name for name in FILLINGS if name in MATRICES)
 """Fillings of square matrices that say how their elements go together."""
 
 FEW_TRIES = 6

@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 
 import adverify.ops
 from adverify.discovery import functions_in
-from adverify.domains import DOMINANT, SYMMETRIC, Domain, interval, positive_definite, real, symmetric
+from adverify.domains import MATRICES, SYMMETRIC, Domain, interval, positive_definite, real, symmetric
 from adverify.engine import Function
 from adverify.expression import Apply, Expression, Leaf, Use
 from adverify.inference import infer
@@ -413,7 +413,7 @@ class _Growth:
     def _into(self, u: Use, domain: Domain, squash: bool) -> Use:
         """The output itself if it is in the domain, or what an adapter makes of it."""
         array = self.values[u.node][u.output]
-        if domain.structure in (*SYMMETRIC, *DOMINANT):
+        if domain.structure in MATRICES:
             if isinstance(self.nodes[u.node], Leaf) and u.node not in self.used and not squash:
                 return u
             if domain.structure not in SYMMETRIC or array.ndim < 2 or array.shape[-1] != array.shape[-2]:

@@ -11,8 +11,8 @@ from functools import cache
 
 import numpy as np
 
-from adverify.domains import DOMINANT, Domain
-from adverify.fillings import dominant
+from adverify.domains import DOMINANT, TRIANGULAR, Domain
+from adverify.fillings import dominant, triangular
 
 ORDINARY_ENTRIES = 1 << 16
 BYTE_ENTRIES = 1 << 8
@@ -93,6 +93,8 @@ def structured(values: np.ndarray, domain: Domain, regime: Regime) -> np.ndarray
         return _apart(values) if domain.structure == "distinct" else values
     if domain.structure in DOMINANT:
         return dominant(values, domain.structure)
+    if domain.structure in TRIANGULAR:
+        return triangular(values, domain.structure)
     transposed = np.swapaxes(values, -1, -2)
     if domain.structure == "symmetric":
         return 0.5 * (values + transposed) if regime is Regime.ORDINARY else np.tril(values) + np.swapaxes(

@@ -9,6 +9,7 @@ import pytest
 from adverify.strategies.values import Regime, decode
 
 from adverify import Function, ops, variable
+from adverify.directions import room_of
 from adverify.domains import Domain, ascending, diagonally_dominant, real
 from adverify.inference import infer
 from adverify.probing import NothingFits
@@ -321,10 +322,10 @@ def test_only_the_input_that_has_to_increase_does():
     assert [replace(d, corners=()) for d in sampling.domains] == [real, ascending]
 
 
-class LowerTriangular(Function):
+class Diagonal(Function):
     def forward(self, x):
-        if x.data.ndim != 2 or x.data.shape[0] != x.data.shape[1] or np.triu(x.data, 1).any():
-            raise ValueError("expected a lower triangular matrix")
+        if x.data.ndim != 2 or not np.array_equal(x.data, np.diag(np.diag(x.data))):
+            raise ValueError("expected a diagonal matrix")
         return variable(x.data @ x.data)
 
     def backward(self, x, grad):
@@ -332,8 +333,8 @@ class LowerTriangular(Function):
 
 
 def test_what_takes_arrays_of_one_element_only_is_not_known():
-    with pytest.raises(NothingFits, match=r"apart from arrays of one element, .*lower triangular"):
-        infer(subject_of(LowerTriangular, {}), 1)
+    with pytest.raises(NothingFits, match=r"apart from arrays of one element, .*a diagonal matrix"):
+        infer(subject_of(Diagonal, {}), 1)
 
 
 class Between(Function):
@@ -509,6 +510,48 @@ def test_a_matrix_whose_diagonal_dominates_may_have_a_negative_one():
     assert found.domains[0].structure == "diagonally dominant"
     drawn = decode(bytes(range(0, 256, 4)), (4, 4, 4), diagonally_dominant, Regime.SPECIAL)
     assert set(np.sign(np.diagonal(drawn, axis1=-2, axis2=-1)).ravel()) == {-1, 1}
+
+
+@pytest.mark.parametrize(
+    ("subscripts", "batched"),
+    [("bnn,bn->bn", ((2, 3, 3), (2, 3))), ("bnn,bnk->bk", ((2, 4, 4), (2, 4, 2))), ("nnc,nc->n", ((3, 3, 2), (3, 2)))],
+)
+def test_a_batch_of_squares_is_not_always_a_cube(subscripts, batched):
+    class Contraction(Made):
+        def value(self, a, b):
+            operands, sizes = subscripts.split("->")[0].split(","), {}
+            for axes, x in zip(operands, (a, b), strict=True):
+                if len(axes) != x.ndim or any(sizes.setdefault(c, n) != n for c, n in zip(axes, x.shape, strict=True)):
+                    raise ValueError(f"{subscripts} is expected")
+            return np.einsum(subscripts, a, b)
+
+    (found,) = infer(subject_of(Contraction, {}), 2)
+    assert batched in found.shapes
+
+
+@pytest.mark.parametrize(("triangle", "structure"), [(np.tril, "lower triangular"), (np.triu, "upper triangular")])
+def test_a_matrix_may_have_to_be_triangular(triangle, structure):
+    class Substitution(Made):
+        def value(self, a, b):
+            if a.ndim < 2 or a.shape[-1] != a.shape[-2] or b.shape != a.shape[:-1]:
+                raise ValueError("matrices and vectors are expected")
+            if (triangle(a) != a).any() or (np.diagonal(a, axis1=-2, axis2=-1) == 0).any():
+                raise ValueError("a triangle is expected")
+            return np.linalg.solve(a, b[..., None])[..., 0]
+
+    (found,) = infer(subject_of(Substitution, {}), 2)
+    assert [d.structure for d in found.domains] == [structure, ""]
+    assert {((3, 3), (3,)), ((2, 3, 3), (2, 3))} <= set(found.shapes)
+
+
+@pytest.mark.parametrize("structure", ["lower triangular", "upper triangular"])
+def test_a_triangle_is_drawn_without_zeros_on_its_diagonal_and_moves_within_itself(structure):
+    domain = Domain(structure=structure)
+    drawn = decode(bytes(range(32)), (2, 4, 4), domain, Regime.SPECIAL)
+    within = np.tril(np.ones((4, 4))) if structure == "lower triangular" else np.triu(np.ones((4, 4)))
+    assert np.diagonal(drawn, axis1=-2, axis2=-1).all()
+    assert not drawn[:, within == 0].any()
+    assert ((room_of(drawn, domain) > 0) == within).all()
 
 
 @pytest.mark.parametrize(("most", "homogeneous"), [(np.inf, True), (2.0, False)])
