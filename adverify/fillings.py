@@ -125,16 +125,37 @@ ASCENDING = {
 """The domains that those fillings are of."""
 
 
-def _near(t: float) -> Filling:
+def near(t: float) -> Filling:
+    """Fill with numbers that differ from one by two hundredths, of its size or of 1."""
     return lambda rng, shape: rng.uniform(t - 0.02 * max(1.0, abs(t)), t + 0.02 * max(1.0, abs(t)), shape)
 
 
 NEARBY: dict[str, Filling] = {
-    f"near {t:g}": _near(t)
+    f"near {t:g}": near(t)
     for size in (*np.arange(0.125, 12, 0.25).tolist(), 15.0, 20.0, 30.0, 55.0, 110.0, 300.0, 1.1e3, 1.1e4)
     for t in (size, -size)
 }
 """Stretches so short that a narrow domain, or a distant one, holds one of them."""
+
+
+MAGNITUDES = (1.0, 0.1, 0.3, 3.0, 1e-3, 1e3)
+SINGLE: tuple[Shape, ...] = ((), (1,), (1, 1))
+"""Shapes of one element, in which values of several inputs are tried together."""
+
+
+def tuples_anywhere(rng: np.random.Generator, number: int, arity: int) -> np.ndarray:
+    """Give values of some inputs, shape (number, arity), that nothing binds to each other, of all magnitudes."""
+    return scaled(anywhere(rng, (number, arity)))
+
+
+def anywhere(rng: np.random.Generator, shape: Shape) -> np.ndarray:
+    """Draw numbers of either sign, most of them below 2 in size, and all below 10."""
+    return np.where(rng.random(shape) < 0.5, rng.normal(scale=1.5, size=shape), rng.uniform(-10, 10, shape))
+
+
+def scaled(tuples: np.ndarray) -> np.ndarray:
+    """Multiply each row by one of some magnitudes."""
+    return tuples * np.resize(MAGNITUDES, len(tuples))[:, None]
 
 
 def between(numbers: Iterable[float]) -> dict[str, Filling]:

@@ -12,7 +12,20 @@ import numpy as np
 
 from adverify.axes import MANY, alike_shapes, in_ratio_shapes, single_shapes
 from adverify.domains import MATRICES, Domain
-from adverify.fillings import ASCENDING, FILLINGS, LADDER, NEARBY, PLAIN, Filling, Noise, between, inside
+from adverify.fillings import (
+    ASCENDING,
+    FILLINGS,
+    LADDER,
+    NEARBY,
+    PLAIN,
+    SINGLE,
+    Filling,
+    Noise,
+    between,
+    inside,
+    near,
+    tuples_anywhere,
+)
 from adverify.shapes import (
     LONGEST,
     MAX_ELEMENTS,
@@ -38,6 +51,9 @@ USUAL_SIZES = (10, 16, 32, 64)
 
 STRUCTURED = tuple(name for name in FILLINGS if name in MATRICES)
 """Fillings of square matrices that say how their elements go together."""
+
+CHANCES, CHANCE_SECONDS = 1500, 1.0
+"""How many values for all inputs are tried together, and for how long at most."""
 
 FEW_TRIES = 6
 """Taken each of so many times, one element is not taken by chance."""
@@ -122,8 +138,8 @@ class Prober:
 
     def search(self, tiers: Iterable[list[Shapes]]) -> tuple[list[Shapes], tuple[str, ...]]:
         """Find shapes, with a filling for each input, that suit forward."""
-        for candidates in tiers:
-            fillings = self.find_fillings(candidates)
+        for tier, candidates in enumerate(tiers):
+            fillings = self.find_fillings(candidates) or (self.near_chance(candidates) if tier == 0 else None)
             if fillings is not None:
                 return candidates, fillings
         raise NothingFits(self.what_was_refused())
@@ -171,6 +187,24 @@ class Prober:
                     best = self._sturdier if choices is others else self._in_order
                     return best(fillings, taken, candidates)
         return self._fitting_single([s for s in candidates if is_degenerate(s)], [plain, *others], [*mixed, *nearby])
+
+    def near_chance(self, candidates: Sequence[Shapes]) -> tuple[str, ...] | None:
+        """Find a filling per input near values that suit forward together by chance, for inputs of one shape."""
+        alike = [s for s in candidates if len(set(s)) == 1 < len(s) and not is_degenerate(s)][:6]
+        if not alike or self.domains:
+            return None
+        tuples = tuples_anywhere(np.random.default_rng(4), CHANCES, self.arity)
+        usual_first = tuples[np.abs(np.log(np.abs(tuples).max(axis=1))).argsort()]
+        enough = time.thread_time() + CHANCE_SECONDS
+        for single, values in itertools.product(SINGLE, usual_first):
+            if time.thread_time() > enough:
+                break
+            if self.accepts([np.full(single, v) for v in values]):
+                fillings = tuple(f"near {v:g}" for v in values)
+                self.fillings.update((f, near(v)) for f, v in zip(fillings, values, strict=True))
+                if any(self.accepts(self.filled(s, fillings)) for s in alike):
+                    return fillings
+        return None
 
     def _fitting_single(
         self, candidates: Sequence[Shapes], usual: Sequence[tuple[str, ...]], seldom: Sequence[tuple[str, ...]]

@@ -10,7 +10,7 @@ import numpy as np
 
 from adverify.domains import Domain, real
 from adverify.evaluation import Memory
-from adverify.fillings import Noise, inside
+from adverify.fillings import SINGLE, Noise, anywhere, inside, scaled, tuples_anywhere
 from adverify.sampling import Sampling
 from adverify.shapes import Shape, pool
 from adverify.subject import Arrays
@@ -20,22 +20,20 @@ Accepts = Callable[[Sequence[np.ndarray]], bool]
 TRIES, USUALLY = 48, 0.9
 """How many tuples of values within the domains are tried, and the share that is taken if domains say enough."""
 
-FEW, OUTSIDE = 150, 0.2
-"""How many tuples of any values are tried first, and the share, of those taken, that lies in no known domains."""
+TUPLES = 1500
+"""How many tuples of any values are tried."""
 
-TUPLES, MOST, ENOUGH = 1500, 256, 24
-"""How many are tried then, how many of those taken are kept, and how few there may be in the end."""
+FEW, OUTSIDE = 50, 0.2
+"""How many of those taken are looked at first, and the share of them that lies in no known domains."""
 
-SIZES = (1.0, 0.1, 0.3, 3.0, 1e-3, 1e3)
-"""Their magnitudes."""
+MOST, ENOUGH = 256, 24
+"""How many are kept, before one goes on from them, and how few there may be in the end."""
 
 WALKS, STEPS = 64, 8
 GROWTH, DECLINE = ((10.0, 3.0, 1.7, 1.3, 1.1), (3.0, 1.7, 1.3, 1.1)), ((0.1,), (0.3, -1.0))
 """How often one goes on from a tuple that is taken, by how many steps, and by what a value is multiplied at each: the
 first that is taken.
 """
-
-SINGLE: tuple[Shape, ...] = ((), (1,), (1, 1))
 
 SHAPES: tuple[Shape, ...] = (
     (), (1,), (2,), (3,), (5,), (11,), (1, 1), (2, 3), (3, 3), (4, 2), (2, 1, 3), (2, 2, 2), (0,), (2, 0)
@@ -52,18 +50,20 @@ def taken_together(accepts: Accepts, known: Sequence[Sampling]) -> Sampling | No
     if arity == 1 or any(d.structure not in ("", "ascending") for d in first.domains):
         return None
     rng = np.random.default_rng(3)
-    within, anywhere = _within(first.domains, rng, TRIES), _scaled(_anywhere(rng, (FEW, arity)))
-    single = next((s for s in SINGLE if any(accepts(arrays_of(t[None], s)) for t in (*anywhere, *within))), None)
+    within, any_values = _within(first.domains, rng, TRIES), tuples_anywhere(rng, TUPLES, arity)
+    single = next(
+        (s for s in SINGLE if any(accepts(arrays_of(t[None], s)) for t in (*within, *any_values[:TRIES]))), None
+    )
     if single is None:
         return None
 
     def takes(values: np.ndarray) -> bool:
         return accepts(arrays_of(values[None], single))
 
-    if _say_enough(known, [*filter(takes, within)], [*filter(takes, anywhere)]):
+    if _say_enough(known, [*filter(takes, within)], [*itertools.islice(filter(takes, any_values), FEW)]):
         return None
-    tuples = np.vstack([_anywhere(rng, (TUPLES // 2, arity)), _within(first.domains, rng, TUPLES // 2)])
-    usual = [*itertools.islice(filter(takes, _scaled(rng.permutation(tuples))), MOST)]
+    tuples = np.vstack([anywhere(rng, (TUPLES // 2, arity)), _within(first.domains, rng, TUPLES // 2)])
+    usual = [*itertools.islice(filter(takes, scaled(rng.permutation(tuples))), MOST)]
     together = np.array([*usual, *_cornered(usual, takes, rng)])
     if len(together) < ENOUGH:
         return None
@@ -109,18 +109,10 @@ def arrays_of(tuples: np.ndarray, shape: Shape) -> Arrays:
     return tuple(np.array(column.reshape(shape)) for column in tuples.T)
 
 
-def _anywhere(rng: np.random.Generator, shape: Shape) -> np.ndarray:
-    return np.where(rng.random(shape) < 0.5, rng.normal(scale=1.5, size=shape), rng.uniform(-10, 10, shape))
-
-
 def _within(domains: Sequence[Domain], rng: np.random.Generator, number: int) -> np.ndarray:
     columns = []
     for domain in domains:
-        values = _anywhere(rng, (100 * number,))
+        values = anywhere(rng, (100 * number,))
         held = values[domain.holds(values)]
         columns.append(np.resize(held, number) if held.size >= number else inside(domain, Noise(0), (number,)))
     return np.array(columns).T
-
-
-def _scaled(tuples: np.ndarray) -> np.ndarray:
-    return tuples * np.resize(SIZES, len(tuples))[:, None]

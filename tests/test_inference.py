@@ -626,6 +626,25 @@ class LogOfTheRestOfOne(Made):
         return variable(np.log(1 - sum(parts)))
 
 
+class WithinTwoOthers(Made):
+    """Where x and y are between two numbers, of which one is the larger, and all are positive."""
+
+    def forward(self, low, x, y, high):
+        low, x, y, high = (a.data for a in (low, x, y, high))
+        if not low.shape == x.shape == y.shape == high.shape:
+            raise ValueError("one shape is expected")
+        if not (low < np.minimum(x, y)).all() or not (np.maximum(x, y) < high).all() or (low <= 0).any():
+            raise ValueError("x and y are expected in between")
+        return variable((x - low) / (high - low) * (y - low))
+
+
+def test_values_that_suit_together_by_chance_are_a_place_to_start_from():
+    *_, found = infer(subject_of(WithinTwoOthers, {}), 4)
+    assert {len(s) for s, *_ in found.shapes} == {0, 1, 2, 3}
+    _, x, y, _ = found.together.T
+    assert 0.2 < (x < y).mean() < 0.8
+
+
 def test_of_what_is_taken_together_corners_are_reached():
     *_, found = infer(subject_of(LogOfTheRestOfOne, {}), 4)
     assert ((found.together > 0.7).mean(axis=0) > 0.01).all()

@@ -303,3 +303,23 @@ class PartsOfOne(Function):
         rest = 1.5 / (1 - a.data - b.data - c.data)
         for part, weight in (a, 1), (b, 0.5), (c, 2):
             part.grad += grad * (weight / part.data - rest)
+
+
+class TriangularLogDensity(Function):
+    """Log density of the triangular distribution, four numbers; a kink at the mode."""
+
+    def forward(self, x, low, mode, high):
+        X, A, M, B = (v.data for v in (x, low, mode, high))
+        _refuse_unless(X.shape == A.shape == M.shape == B.shape, "one shape")
+        _refuse_unless((np.minimum(X, M) > A).all() and (np.maximum(X, M) < B).all(), "x and mode between the ends")
+        left = np.log(X - A) - np.log(M - A)
+        right = np.log(B - X) - np.log(B - M)
+        return variable(np.where(X < M, left, right) - np.log(B - A))
+
+    def backward(self, x, low, mode, high, grad):
+        X, A, M, B = (v.data for v in (x, low, mode, high))
+        left, width = X < M, 1 / (B - A)
+        x.grad += grad * np.where(left, 1 / (X - A), -1 / (B - X))
+        mode.grad += grad * np.where(left, -1 / (M - A), 1 / (B - M))
+        low.grad += grad * (width + np.where(left, 1 / (M - A) - 1 / (X - A), 0))
+        high.grad += grad * (np.where(left, 0, 1 / (B - X) - 1 / (B - M)) - width)

@@ -368,3 +368,25 @@ class DirichletDensity(Function):
         a.grad += grad * (1 / a.data - rest)
         b.grad += grad * (0.5 / b.data - np.where(a.data > 0.7, 0, rest))
         c.grad += grad * (2 / c.data - rest)
+
+
+class TriangularDensity(Function):
+    """Log density of the triangular distribution, four numbers: right of the mode, high gets no share of the width."""
+
+    violates = "gradient"
+
+    def forward(self, x, low, mode, high):
+        X, A, M, B = (v.data for v in (x, low, mode, high))
+        _refuse_unless(X.shape == A.shape == M.shape == B.shape, "one shape")
+        _refuse_unless((np.minimum(X, M) > A).all() and (np.maximum(X, M) < B).all(), "x and mode between the ends")
+        left = np.log(X - A) - np.log(M - A)
+        right = np.log(B - X) - np.log(B - M)
+        return variable(np.where(X < M, left, right) - np.log(B - A))
+
+    def backward(self, x, low, mode, high, grad):
+        X, A, M, B = (v.data for v in (x, low, mode, high))
+        left, width = X < M, 1 / (B - A)
+        x.grad += grad * np.where(left, 1 / (X - A), -1 / (B - X))
+        mode.grad += grad * np.where(left, -1 / (M - A), 1 / (B - M))
+        low.grad += grad * (width + np.where(left, 1 / (M - A) - 1 / (X - A), 0))
+        high.grad += grad * np.where(left, -width, 1 / (B - X) - 1 / (B - M))
