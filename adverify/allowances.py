@@ -9,16 +9,13 @@ import numpy as np
 from adverify import oracle
 from adverify.excuses import Excuses
 from adverify.oracle import EPS
-from adverify.surroundings import Surroundings
+from adverify.surroundings import TURNING, Surroundings
 
 ROUGHEST = 1e-3
 """Relative to outputs, more than the noise of any forward, and less than the jumps of a sawtooth."""
 
 SHORT = 2.0**-27
 """The step for slopes at points nearby."""
-
-TURNING = 64
-"""Unlike slopes around a point, to three digits, that are no pieces any more but one that turns."""
 
 CLIMBERS, CLIMBS, CLIMBS_EACH, MOST_CLIMBS = 32, 24, 8, 256
 """How many points each time, and how often, a slope more like the one claimed is sought: if forward takes points one by

@@ -65,6 +65,7 @@ class Excuses(Magnitudes):
             or self._is_uneven(gap)
             or self.fits_own_scale()
             or self._jumps_unseen()
+            or self._has_no_limit()
             or self._is_infinite_for_some(gap, finest)
         )
 
@@ -147,6 +148,18 @@ class Excuses(Magnitudes):
             large = (changes > JUMP * np.abs(self.q.at_x * self.q.g).max()).all(axis=1)
             stays = large & (changes[:, -1] >= 0.5 * changes[:, 0])
         return "the outputs jump, and only cancel for this cotangent" if stays.any() else ""
+
+    def _has_no_limit(self) -> str:
+        """Say that outputs depend on the way to the point, as a vector of a singular value of zero: any will do there.
+
+        Where forward picks one, a slope along some directions may settle, which is as arbitrary.
+        """
+        if not self.q.corner:
+            return ""
+        concerned = self.moves & (self.q.g != 0)
+        if not concerned.any() or not self.q.all_beside.without_limit[concerned].any():
+            return ""
+        return "forward jumps at the point, to a value that depends on the way there"
 
     def _is_infinite_for_some(self, gap: float, finest: int) -> str:
         """Say that some outputs have infinite slopes, as t log t at 0, which others hide that have far larger ones."""

@@ -24,6 +24,13 @@ NEARER = 1e-4
 """A share of a way: what changes by half as much over it jumps."""
 
 
+TURNING = 64
+"""Unlike numbers around a point, to three digits, that are no pieces any more but one that turns with the way there."""
+
+ALL_SIDES = 0.95
+"""The share of points around that are across a jump if only chance spares the others."""
+
+
 @dataclass(frozen=True)
 class Surroundings:
     """Points around one, and forward there; none is asked for before it is needed, nor twice.
@@ -60,6 +67,14 @@ class Surroundings:
             nearer = np.abs(self.evaluate(self.x + NEARER * (self.points - self.x)) - self.at_x)
             across: np.ndarray = (nearer > self.least_jump) & (nearer > 0.5 * np.abs(self.outputs - self.at_x))
         return across
+
+    @cached_property
+    def without_limit(self) -> np.ndarray:
+        """Which outputs are across a jump from all sides, and of a value of its own from each; shape (outputs,)."""
+        with np.errstate(all="ignore"):
+            shares = np.round(self.outputs / np.abs(self.outputs).max(axis=0), 3)
+        turns = np.array([np.unique(s[np.isfinite(s)]).size >= TURNING for s in shares.T], bool)
+        return turns & (self.across_a_jump.mean(axis=0) > ALL_SIDES)
 
     @cached_property
     def near_by(self) -> Surroundings:

@@ -464,6 +464,14 @@ def test_any_of_the_slopes_that_turn_with_the_point_is_right(shape, which):
     assert judge_expression(Expression.trace(y, cotangents=(cotangent,))).blame is None
 
 
+def test_slopes_are_undecided_where_an_output_depends_on_the_way_to_the_point():
+    a = np.array([[-1.0, -1.0, 0.0], [0.0, 0.0, 0.0]])  # any vector across the first may be the second right one
+    for_u, for_s = np.array([[-0.25, -0.25], [0.75, -0.75]]), np.array([1.0, -0.75])
+    for_vh = np.array([[0.5, 0.75, 0.25], [-0.25, 0.25, 0.5]])
+    judgement = judge_expression(Expression.trace(*ops.SVD()(tensor(a)), cotangents=(for_u, for_s, for_vh)))
+    assert judgement.blame is None
+
+
 @pytest.mark.parametrize("draw", range(3))
 def test_kinks_of_small_outputs_cancel_in_large_ones_without_an_accusation(draw):
     noise = np.random.default_rng(draw).normal(size=(4, 4))
