@@ -27,6 +27,11 @@ COARSEST, MOST_LOST = 0.02, 3e4
 LITTLE, LIKE = 0.1, 0.3
 """Of what a claim is off: as much does not explain it, and slopes as far from the claim are like it."""
 
+RUNGS, CLOSE = 6, 0.01
+"""Steps in a row, each half as long as the one before, at which slopes settle on a claim, and how close they are to it
+beside its size and what it is off.
+"""
+
 FAR = 1e3
 """How many times what rounding hides is a change that shows in spite of it."""
 
@@ -203,7 +208,7 @@ class View(Allowances):
                     break
                 low, high, error = self.nearby(low, high, error, around)
         if self._outside(low, high, error):
-            excuse = self.excuse_for(low, high, coarsest, finest)
+            excuse = self._settles_on_the_claim(low, high, finest) or self.excuse_for(low, high, coarsest, finest)
             settled = np.nan if where == "kink" else seen[0].value
             status = Status.UNDECIDED if excuse else Status.VIOLATED
             return Finding(status, excuse or where, low, high, error, settled=settled)
@@ -214,6 +219,18 @@ class View(Allowances):
                 return Finding(Status.UNDECIDED, "the numerical derivative's error bar is too wide", low, high, error)
             return Finding(Status.HOLDS, where, low, high, error, error / size if size else 0.0)
         return Finding(Status.UNDECIDED, "a kink is closer than the oracle can tell apart", low, high, error)
+
+    def _settles_on_the_claim(self, low: float, high: float, finest: int) -> str:
+        """Say that at finer steps a side shows the slope claimed, at one after the other, as on a tooth of a saw.
+
+        Where a tooth ends at the point, rounding is thought to be as large as the jump, and hides the slope beside it.
+        """
+        telling = min(abs(self.actual), max(low - self.actual, self.actual - high))  # not 0, of which stairs have many
+        alike = np.abs(self.slopes[:, finest + 1 :] - self.actual) <= CLOSE * telling
+        if self.actual == 0 or alike.shape[1] < RUNGS:
+            return ""
+        runs = np.lib.stride_tricks.sliding_window_view(alike, RUNGS, axis=1).all(axis=-1)
+        return "forward jumps at the point, or next to it" if runs.any() else ""
 
     def _outside(self, low: float, high: float, error: float) -> bool:
         return not low - error <= self.actual <= high + error

@@ -1306,6 +1306,20 @@ def test_at_a_jump_in_one_input_the_slope_along_another_is_that_of_the_point(op,
         check_case(op, [x, y], property="special values")
 
 
+class Modulo(Function):
+    def forward(self, x, y):
+        return variable(np.remainder(x.data, y.data))
+
+    def backward(self, x, y, grad):
+        x.grad += grad
+        y.grad -= grad * np.floor(x.data / y.data)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_the_slope_of_a_tooth_that_ends_at_the_point_is_not_that_of_all_teeth_together(seed):
+    assert check_case(Modulo, [[-0.001, 0.3], [-1e-12, 0.7]], property="extremes", seed=seed).ok
+
+
 class Bounded(Function):
     """A sigmoid whose argument is kept in range, as exponentials want it; or a ramp that ends."""
 
